@@ -1,0 +1,206 @@
+"""The call trace: every call attempt of a run as a struct of arrays, and what it is played against.
+
+A trace fixes everything that chance decides, so that every engine given the same trace must give
+the same answer. It is checked when it is built.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from service.calls import Event, Lookup
+
+Int64s = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+Int8s = npt.NDArray[np.int8]
+UInt32s = npt.NDArray[np.uint32]
+
+NEVER: Final = -1
+"""An instant or a row that does not exist."""
+
+
+class AfterOn(IntEnum):
+    """When a dependent row is offered, counted from its predecessor."""
+
+    NONE = 0
+    REJECTED = 1
+    """Rejected for capacity or for missing instructions (a redial)."""
+    FINISHED = 2
+    """Finished in any way, every rejection included (a finite source's next call)."""
+
+
+class EndKind(IntEnum):
+    """How a call that started ends, as a column; see :class:`service.calls.Outcome`."""
+
+    COMPLETED = 0
+    HUNG_UP = 1
+    FAILED = 2
+
+
+class DeliveryAction(IntEnum):
+    """What happens to one event on its way to the service."""
+
+    LOST = 0
+    LATE = 1
+    """Delivered ``delay_us`` after it was due; a reordered event is one later than the next."""
+    DOUBLED = 2
+    """Delivered when due and once more ``delay_us`` later."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTenant:
+    """A tenant as the run starts. Rows refer to tenants by place in ``Conditions.tenants``."""
+
+    tenant_id: str
+    configured: bool = True
+    enabled: bool = True
+    max_concurrent_calls: int | None = None
+    reserved_calls: int = 0
+    instructions: bool = True
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimitsChange:
+    """New values for one configured tenant. ``max_concurrent_calls`` 'unlimited' lifts the cap;
+    None leaves a value as it is."""
+
+    max_concurrent_calls: int | str | None = None
+    reserved_calls: int | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsChange:
+    """A change of limits and tenants at one instant, applied whole."""
+
+    at_us: int
+    max_concurrent_calls: int | None = None
+    tenants: Mapping[str, TenantLimitsChange] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LookupFault:
+    """Accepts of the tenants at ``from_us <= t < until_us`` find ``result`` when chance says so.
+
+    Of an accept's draw u in [0, 2**32), the faults in force for it (in listed order) take
+    consecutive spans of ``span`` each, starting at 0; a draw beyond them all finds what the tenant
+    has. ``span`` is round(probability * 2**32).
+    """
+
+    result: Lookup
+    from_us: int
+    until_us: int
+    span: int
+    tenants: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a trace is played against: limits, tenants, faults, and the window of the run.
+
+    Deadlines are how long a call may stay in a state, or None. Checkpoints lie in
+    [0, duration_us), sorted and distinct. ``changes`` are in file order, sorted by time.
+    """
+
+    duration_us: int
+    max_concurrent_calls: int
+    tenants: tuple[TraceTenant, ...]
+    warm_up_us: int = 0
+    drain: bool = True
+    pending_deadline_us: int | None = None
+    accepted_deadline_us: int | None = None
+    active_deadline_us: int | None = None
+    changes: tuple[LimitsChange, ...] = ()
+    checkpoints_us: tuple[int, ...] = ()
+    lookup_faults: tuple[LookupFault, ...] = ()
+
+    @property
+    def configured_ids(self) -> tuple[str, ...]:
+        """Ids of the tenants that have a row of their own, in order; the rest share _unknown."""
+        return tuple(tenant.tenant_id for tenant in self.tenants if tenant.configured)
+
+
+class TraceInvalid(ValueError):
+    """A trace contradicts itself; the message says which row and what would be right."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deliveries:
+    """What happens to single events on their way; rows sorted by (call, event), none twice.
+
+    Shapes (d,): ``call`` int64 trace row, ``event`` int8 (:class:`Event`, OFFER to HANGUP; an offer
+    can only be doubled), ``action`` int8 (:class:`DeliveryAction`), ``delay_us`` int64 >= 0.
+    """
+
+    call: Int64s
+    event: Int8s
+    action: Int8s
+    delay_us: Int64s
+
+    def __len__(self) -> int:
+        return len(self.call)
+
+
+def no_deliveries() -> Deliveries:
+    return Deliveries(
+        np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0, np.int8), np.empty(0, np.int64)
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallTrace:
+    """n call attempts. Every column has shape (n,), or (1,) when all rows share one value.
+
+    Rows stand in this order: independent rows by (offer_us, tenant place, index within tenant),
+    and behind each one its chain of dependents, so a predecessor always stands before its row.
+
+    A call's life, counted from the instant it is offered: the accept is due after ``setup_us``, the
+    start ``connect_us`` later, the referral ``refer_us`` after the start (NEVER: none; at most
+    ``hold_us``), the end ``hold_us`` after the start. With ``patience_us`` (NEVER: endless) smaller
+    than ``setup_us + connect_us`` the caller hangs up at ``patience_us``: then there is no start,
+    referral or end, and an accept only when ``setup_us <= patience_us``. Nothing more happens after
+    a rejection. ``Deliveries`` change when (and whether) the service hears of an event, never when
+    it is due; once an end, a hang-up or an expiry was *heard*, later events still arrive and change
+    nothing.
+    """
+
+    conditions: Conditions
+    tenant: Int32s
+    """Place in ``conditions.tenants``."""
+    offer_us: Int64s
+    """Instant of the offer; NEVER for a dependent row."""
+    setup_us: Int64s
+    connect_us: Int64s
+    hold_us: Int64s
+    end_kind: Int8s
+    refer_us: Int64s
+    patience_us: Int64s
+    lookup_draw: UInt32s
+    """What the accept draws against ``conditions.lookup_faults``."""
+    after: Int64s
+    """Predecessor row, or NEVER."""
+    after_on: Int8s
+    delay_us: Int64s
+    """From the predecessor's rejection or finish to this offer; >= 1 for dependent rows."""
+    attempt: Int32s
+    """0 for a first attempt (every call of a finite source is one), k for the k-th redial."""
+    deliveries: Deliveries = field(default_factory=no_deliveries)
+
+    def __len__(self) -> int:
+        return len(self.offer_us)
+
+
+ROW_EVENTS: Final = (
+    Event.OFFER,
+    Event.ACCEPT,
+    Event.START,
+    Event.REFER,
+    Event.END,
+    Event.HANGUP,
+)
+"""The events a row can have, in their order at one instant."""
