@@ -1,0 +1,61 @@
+# Two commands do everything on a fresh machine with Python 3.11+ and make: `make run`, `make test`.
+.DEFAULT_GOAL := help
+.PHONY: help env run test soak check format lint types contracts lock selftest bench clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Fresh machines may forbid writing bytecode; without it every start of a program costs seconds.
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --compile
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "busyhour needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the environment into $(VENV) (once, about a minute)"
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q service simulator
+	@touch $@
+
+env: $(STAMP) ## the environment alone, in .venv
+
+run: $(STAMP) ## drive the busy hour through the real service and judge it
+	@$(BIN)/busyhour run scenarios/busy-hour.yaml
+
+test: $(STAMP) ## the whole suite, with seeded samples of the long ones
+	$(BIN)/python -m pytest -n auto -m "not soak"
+
+soak: $(STAMP) ## the long ones in full: every seeded run, every example
+	$(BIN)/python -m pytest -n auto -m soak
+
+check: format lint types contracts test ## format, lint, types, import contracts and tests
+
+format: $(STAMP)
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+selftest: $(STAMP) ## show that the checks catch every broken controller of the gallery
+	@$(BIN)/busyhour selftest
+
+bench: $(STAMP) ## the benchmarks, each beside its floor and a peer (takes minutes, wants a quiet machine)
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock: ## renew requirements.lock (needs uv)
+	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --all-extras \
+	  --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
+
+clean: ## remove the environment and the caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
