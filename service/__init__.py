@@ -1,0 +1,1 @@
+"""The metrics service: admission of calls, live counters and the published endpoints."""

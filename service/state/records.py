@@ -1,0 +1,124 @@
+"""What the call state in memory keeps of a tenant and of a call."""
+
+from service.admission import NO_CAP
+from service.calls import COUNTERS, Counter, State
+from service.state.base import Answer, CallView, Decision, Occupancy, TenantPolicy, TenantSnapshot
+
+NOT_YET = -1
+"""An instant that has not come."""
+
+
+class Ledger:
+    """A tenant's policy, slots and counter row. It outlives the policy: a removed tenant keeps it.
+
+    ``in_use`` counts the slots held, ``pending`` those of them whose call is not yet accepted; the
+    active ones are counted by the row alone.
+    """
+
+    __slots__ = (
+        "cap",
+        "enabled",
+        "fallback_allowed",
+        "in_use",
+        "pending",
+        "policy",
+        "reserved",
+        "row",
+        "tenant_id",
+    )
+
+    policy: TenantPolicy | None
+    enabled: bool
+    cap: int
+    reserved: int
+    fallback_allowed: bool
+
+    def __init__(self, tenant_id: str, policy: TenantPolicy | None = None) -> None:
+        self.tenant_id = tenant_id
+        self.row = [0] * len(COUNTERS)
+        self.in_use = 0
+        self.pending = 0
+        self.configure(policy)
+
+    def configure(self, policy: TenantPolicy | None) -> None:
+        """Put a policy in force; None takes the tenant's configuration away."""
+        self.policy = policy
+        if policy is None:
+            self.enabled = False
+            self.cap = NO_CAP
+            self.reserved = 0
+            self.fallback_allowed = False
+        else:
+            self.enabled = policy.enabled
+            cap = policy.max_concurrent_calls
+            self.cap = NO_CAP if cap is None else cap
+            self.reserved = policy.reserved_calls
+            self.fallback_allowed = policy.fallback_allowed
+
+    def snapshot(self) -> TenantSnapshot:
+        row = self.row
+        slots = Occupancy(self.pending, self.in_use - self.pending, row[Counter.ACTIVE_CALLS])
+        return TenantSnapshot(self.policy, slots, tuple(row))
+
+
+class Call:
+    """A remembered call. Its answers are those of the events that took effect, for repeats."""
+
+    __slots__ = (
+        "accept_answer",
+        "accepted_us",
+        "call_id",
+        "end_answer",
+        "finished_us",
+        "ledger",
+        "offer_answer",
+        "offered_us",
+        "refer_answer",
+        "start_answer",
+        "started_us",
+        "state",
+        "tenant_id",
+    )
+
+    def __init__(
+        self,
+        call_id: str,
+        tenant_id: str,
+        ledger: Ledger,
+        state: State,
+        offer_answer: Answer,
+        offered_us: int,
+    ) -> None:
+        self.call_id = call_id
+        self.tenant_id = tenant_id
+        self.ledger = ledger
+        self.state = state
+        self.offer_answer = offer_answer
+        self.accept_answer: Answer | None = None
+        self.start_answer: Answer | None = None
+        self.refer_answer: Answer | None = None
+        self.end_answer: Answer | None = None
+        self.offered_us = offered_us
+        self.accepted_us = NOT_YET
+        self.started_us = NOT_YET
+        self.finished_us = NOT_YET
+
+    def view(self) -> CallView:
+        answer = self.offer_answer
+        if self.accept_answer is not None and self.accept_answer.decision is Decision.REJECTED:
+            answer = self.accept_answer
+        return CallView(
+            call_id=self.call_id,
+            tenant_id=self.tenant_id,
+            state=self.state,
+            reason=answer.reason,
+            scopes=answer.scopes,
+            offered_us=self.offered_us,
+            accepted_us=_instant(self.accepted_us),
+            started_us=_instant(self.started_us),
+            finished_us=_instant(self.finished_us),
+        )
+
+
+def _instant(at_us: int) -> int | None:
+    return None if at_us == NOT_YET else at_us
