@@ -22,6 +22,13 @@ UInt32s = npt.NDArray[np.uint32]
 NEVER: Final = -1
 """An instant or a row that does not exist."""
 
+MAX_US: Final = 2**45
+"""The longest duration and the latest instant of a trace, about 407 days in microseconds.
+
+Drawn values are capped here. A call's own instants stay far below 2**63, and so does a sum over
+calls as long as their number times their mean duration stays below 292,000 years.
+"""
+
 
 class AfterOn(IntEnum):
     """When a dependent row is offered, counted from its predecessor."""
