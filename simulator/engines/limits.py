@@ -1,0 +1,37 @@
+"""Limits of a run in the words of the service: whole policies, and what a change makes of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from service.state.base import LimitChange, TenantPolicy
+from simulator.trace import Conditions, LimitsChange
+
+
+def starting_policies(conditions: Conditions) -> dict[str, TenantPolicy]:
+    """The policy of each configured tenant as the run starts, in trace order."""
+    return {
+        tenant.tenant_id: TenantPolicy(
+            enabled=tenant.enabled,
+            max_concurrent_calls=tenant.max_concurrent_calls,
+            reserved_calls=tenant.reserved_calls,
+            fallback_allowed=tenant.fallback,
+        )
+        for tenant in conditions.tenants
+        if tenant.configured
+    }
+
+
+def limit_change(change: LimitsChange, policies: Mapping[str, TenantPolicy]) -> LimitChange:
+    """A planned change as the service takes it, given the policies in force before it."""
+    tenants = {}
+    for tenant_id, new in change.tenants.items():
+        policy = policies[tenant_id]
+        if new.max_concurrent_calls is not None:
+            cap = None if isinstance(new.max_concurrent_calls, str) else new.max_concurrent_calls
+            policy = replace(policy, max_concurrent_calls=cap)
+        if new.reserved_calls is not None:
+            policy = replace(policy, reserved_calls=new.reserved_calls)
+        if new.enabled is not None:
+            policy = replace(policy, enabled=new.enabled)
+        tenants[tenant_id] = policy
+    return LimitChange(change.max_concurrent_calls, tenants)
