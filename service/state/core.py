@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 
-from service.admission import check_limits, full_scopes
-from service.calls import UNKNOWN_TENANT, Counter, Lookup, Outcome, Reason, Scope, State
+from service.calls import Counter, Lookup, Outcome, Reason, Scope, State
 from service.lifecycle import (
     ACCEPT_INPUTS,
     CALL_MEMORY_FULL,
@@ -34,16 +33,16 @@ from service.state.base import (
     TenantSnapshot,
     TenantUnknown,
 )
+from service.state.deadlines import NEVER_DUE, DeadlineWatch
+from service.state.ledgers import Ledgers
 from service.state.records import Call, Ledger
 
 HOUR_US: Final = 3_600_000_000
-_NEVER_DUE: Final = 1 << 62
 
 # Reading a member off its class is a lookup through the metaclass; these are read for every event.
 _PENDING: Final = State.PENDING
 _ACCEPTED: Final = State.ACCEPTED
 _ACTIVE: Final = State.ACTIVE
-_ACTIVE_US_TOTAL: Final = Counter.ACTIVE_US_TOTAL
 _ADMIT: Final = Input.OFFER_ADMITTED
 
 
@@ -62,6 +61,7 @@ class MemoryCore:
     """
 
     transitions: ClassVar[Transitions] = TRANSITIONS
+    ledgers: ClassVar[type[Ledgers]] = Ledgers
 
     def __init__(
         self,
@@ -72,30 +72,23 @@ class MemoryCore:
         call_id_retention_us: int = HOUR_US,
         max_remembered_calls: int = 1_000_000,
     ) -> None:
-        check_limits(max_concurrent_calls, tenants)
+        self._ledgers = self.ledgers(max_concurrent_calls, tenants)
         self._at_us = 0
-        self._limit = max_concurrent_calls
         self._retention_us = call_id_retention_us
         self._max_remembered = max_remembered_calls
 
-        self._total = Ledger("")
-        self._unknown = Ledger(UNKNOWN_TENANT)
-        self._ledgers = {name: Ledger(name, policy) for name, policy in tenants.items()}
-        self._committed = self._sum_committed()
         self._decisions: dict[tuple[Reason, tuple[Scope, ...]], int] = {}
 
         self._calls: dict[str, Call] = {}
-        # In order of entry, so that the first of a state is the first whose deadline falls due.
+        # The held calls in order of entry.
         self._pending: dict[str, str] = {}
         self._accepted: dict[str, None] = {}  # the active ones included
         self._active: dict[str, None] = {}
-        self._waiting: dict[str, None] = {}  # accepted, not started; kept only for their deadline
         self._finished: deque[Call] = deque()
 
-        self._deadlines = deadlines
-        self._has_deadlines = deadlines != Deadlines()
+        self._watch = None if deadlines == Deadlines() else DeadlineWatch(deadlines)
         # No deadline and no forgetting falls due before this instant.
-        self._due_us = _NEVER_DUE
+        self._due_us = NEVER_DUE
 
         table = self.transitions
         self._on_offer = {
@@ -130,13 +123,13 @@ class MemoryCore:
         move = self._on_offer[what]
         call = Call(call_id, tenant_id, ledger, move.to, answer or move.answer, at_us)
         self._calls[call_id] = call
-        self._count(ledger, move)
+        self._ledgers.count(ledger, move)
         if move.takes_slot:
-            self._take_slot(ledger)
+            self._ledgers.take_slot(ledger)
             ledger.pending += 1
             self._pending[call_id] = tenant_id
-            if self._has_deadlines:
-                self._entered(_PENDING, at_us)
+            if self._watch is not None:
+                self._due_us = min(self._due_us, self._watch.enter(call, at_us))
         else:
             self._finished_at(call, at_us)
             self._count_decision(call.offer_answer)
@@ -156,16 +149,13 @@ class MemoryCore:
         if move is None:
             return WRONG_STATE
         call.accept_answer = move.answer
-        self._count(ledger, move)
+        self._ledgers.count(ledger, move)
         if move.to is _ACCEPTED:
             del self._pending[call_id]
             ledger.pending -= 1
             self._accepted[call_id] = None
-            call.state = _ACCEPTED
             call.accepted_us = at_us
-            if self._has_deadlines:
-                self._waiting[call_id] = None
-                self._entered(_ACCEPTED, at_us)
+            self._move(call, _ACCEPTED, at_us)
         else:
             self._finish(call, move, at_us)
             self._count_decision(move.answer)
@@ -184,13 +174,10 @@ class MemoryCore:
         if move is None:
             return WRONG_STATE
         call.start_answer = move.answer
-        self._count(call.ledger, move)
+        self._ledgers.count(call.ledger, move)
         self._active[call_id] = None
-        call.state = move.to
         call.started_us = at_us
-        if self._has_deadlines:
-            del self._waiting[call_id]
-            self._entered(_ACTIVE, at_us)
+        self._move(call, move.to, at_us)
         return move.answer
 
     def refer(self, call_id: str, at_us: int) -> Answer:
@@ -206,7 +193,7 @@ class MemoryCore:
         if move is None:
             return WRONG_STATE
         call.refer_answer = move.answer
-        self._count(call.ledger, move)
+        self._ledgers.count(call.ledger, move)
         return move.answer
 
     def end(self, call_id: str, outcome: Outcome, at_us: int) -> Answer:
@@ -222,7 +209,7 @@ class MemoryCore:
         if move is None:
             return WRONG_STATE
         call.end_answer = move.answer
-        self._count(call.ledger, move)
+        self._ledgers.count(call.ledger, move)
         self._finish(call, move, at_us)
         return move.answer
 
@@ -238,51 +225,14 @@ class MemoryCore:
 
     def _judge(self, tenant_id: str) -> tuple[Ledger, Input, Answer | None]:
         """The row a new offer counts in, what it is, and its answer where that is not the usual."""
-        ledger = self._ledgers.get(tenant_id)
+        ledgers = self._ledgers
+        ledger = ledgers.by_tenant.get(tenant_id)
         if ledger is None or not ledger.enabled:
-            return self._row_refused(tenant_id), Input.OFFER_REJECTED_TENANT, None
-        full = self._full_scopes(ledger)
+            return ledgers.refused(tenant_id), Input.OFFER_REJECTED_TENANT, None
+        full = ledgers.full_scopes(ledger)
         if full:
             return ledger, Input.OFFER_REJECTED_CAPACITY, REJECTED_CAPACITY[full]
         return ledger, _ADMIT, None
-
-    def _row_refused(self, tenant_id: str) -> Ledger:
-        """The row of a tenant that may not call: its own if configured, else the shared one."""
-        ledger = self._ledgers.get(tenant_id)
-        return self._unknown if ledger is None or ledger.policy is None else ledger
-
-    def _full_scopes(self, ledger: Ledger) -> int:
-        return full_scopes(
-            self._limit,
-            self._total.in_use,
-            ledger.cap,
-            ledger.in_use,
-            ledger.reserved,
-            self._committed,
-        )
-
-    def _take_slot(self, ledger: Ledger) -> None:
-        if ledger.in_use >= ledger.reserved:
-            self._committed += 1
-        ledger.in_use += 1
-        self._total.in_use += 1
-
-    def _free_slot(self, ledger: Ledger) -> None:
-        ledger.in_use -= 1
-        self._total.in_use -= 1
-        if ledger.in_use >= ledger.reserved:
-            self._committed -= 1
-
-    def _count(self, ledger: Ledger, move: Transition) -> None:
-        """Apply a transition's counters to the tenant's row and to the total."""
-        row = ledger.row
-        total = self._total.row
-        for counter in move.up:
-            row[counter] += 1
-            total[counter] += 1
-        for counter in move.down:
-            row[counter] -= 1
-            total[counter] -= 1
 
     def _count_decision(self, answer: Answer) -> None:
         if answer.reason is not None:
@@ -292,6 +242,15 @@ class MemoryCore:
     def _active_us(self, call: Call, at_us: int) -> int:
         """How long a call that ends now was active."""
         return at_us - call.started_us
+
+    def _move(self, call: Call, to: State, at_us: int) -> None:
+        """Take a call from one state that holds a slot to the next."""
+        if self._watch is None:
+            call.state = to
+        else:
+            self._watch.leave(call)
+            call.state = to
+            self._due_us = min(self._due_us, self._watch.enter(call, at_us))
 
     def _finish(self, call: Call, move: Transition, at_us: int) -> None:
         """Take a call that holds a slot to its final state."""
@@ -303,14 +262,12 @@ class MemoryCore:
             del self._accepted[call.call_id]
             if call.state is _ACTIVE:
                 del self._active[call.call_id]
-            elif self._has_deadlines:
-                del self._waiting[call.call_id]
+        if self._watch is not None:
+            self._watch.leave(call)
         if move.adds_active_time:
-            active_us = self._active_us(call, at_us)
-            ledger.row[_ACTIVE_US_TOTAL] += active_us
-            self._total.row[_ACTIVE_US_TOTAL] += active_us
+            self._ledgers.add_active_time(ledger, self._active_us(call, at_us))
         if move.frees_slot:
-            self._free_slot(ledger)
+            self._ledgers.free_slot(ledger)
         call.state = move.to
         self._finished_at(call, at_us)
 
@@ -322,40 +279,14 @@ class MemoryCore:
 
     # --- deadlines and forgetting -------------------------------------------------------------
 
-    def _entered(self, state: State, at_us: int) -> None:
-        deadline_us = {
-            _PENDING: self._deadlines.pending_us,
-            _ACCEPTED: self._deadlines.accepted_us,
-            _ACTIVE: self._deadlines.active_us,
-        }[state]
-        if deadline_us is not None and at_us + deadline_us < self._due_us:
-            self._due_us = at_us + deadline_us
-
-    def _next_expiry(self) -> tuple[int, Call | None]:
-        """The earliest deadline of all held calls, and whose it is."""
-        due_us, who = _NEVER_DUE, None
-        deadlines, calls = self._deadlines, self._calls
-        if deadlines.pending_us is not None and self._pending:
-            call = calls[next(iter(self._pending))]
-            due_us, who = call.offered_us + deadlines.pending_us, call
-        if deadlines.accepted_us is not None and self._waiting:
-            call = calls[next(iter(self._waiting))]
-            if call.accepted_us + deadlines.accepted_us < due_us:
-                due_us, who = call.accepted_us + deadlines.accepted_us, call
-        if deadlines.active_us is not None and self._active:
-            call = calls[next(iter(self._active))]
-            if call.started_us + deadlines.active_us < due_us:
-                due_us, who = call.started_us + deadlines.active_us, call
-        return due_us, who
-
     def _settle(self, until_us: int, at_us: int) -> None:
         """Expire what fell due at or before ``until_us``, then forget what is old at ``at_us``."""
-        next_us = _NEVER_DUE
-        if self._has_deadlines:
-            next_us, call = self._next_expiry()
+        next_us = NEVER_DUE
+        if self._watch is not None:
+            next_us, call = self._watch.earliest()
             while call is not None and next_us <= until_us:
                 self._expire(call, next_us)
-                next_us, call = self._next_expiry()
+                next_us, call = self._watch.earliest()
         finished, retention_us = self._finished, self._retention_us
         while finished and at_us - finished[0].finished_us >= retention_us:
             self._forget(finished.popleft())
@@ -365,7 +296,7 @@ class MemoryCore:
 
     def _expire(self, call: Call, due_us: int) -> None:
         move = self._on_expire[call.state]
-        self._count(call.ledger, move)
+        self._ledgers.count(call.ledger, move)
         self._finish(call, move, due_us)
 
     def _forget(self, call: Call) -> None:
@@ -373,50 +304,24 @@ class MemoryCore:
 
     # --- limits and tenants -------------------------------------------------------------------
 
-    def _policies(self) -> dict[str, TenantPolicy]:
-        """The configured tenants."""
-        return {
-            tenant_id: ledger.policy
-            for tenant_id, ledger in self._ledgers.items()
-            if ledger.policy is not None
-        }
-
-    def _sum_committed(self) -> int:
-        return sum(max(ledger.in_use, ledger.reserved) for ledger in self._ledgers.values())
-
     def check_limits(self, change: LimitChange) -> None:
-        policies = self._policies()
-        for tenant_id, policy in change.tenants.items():
-            if tenant_id not in policies:
-                raise TenantUnknown(f"tenant {tenant_id!r} is not configured")
-            policies[tenant_id] = policy
-        limit = change.max_concurrent_calls
-        check_limits(self._limit if limit is None else limit, policies)
+        self._ledgers.check(change)
 
     def change_limits(self, change: LimitChange, at_us: int) -> None:
-        self.check_limits(change)
+        self._ledgers.check(change)
         self._begin_change(at_us)
-        if change.max_concurrent_calls is not None:
-            self._limit = change.max_concurrent_calls
-        for tenant_id, policy in change.tenants.items():
-            self._ledgers[tenant_id].configure(policy)
-        self._committed = self._sum_committed()
+        self._ledgers.apply(change)
 
     def put_tenant(self, tenant_id: str, policy: TenantPolicy, at_us: int) -> None:
-        check_limits(self._limit, {**self._policies(), tenant_id: policy})
+        self._ledgers.check_tenant(tenant_id, policy)
         self._begin_change(at_us)
-        if tenant_id not in self._ledgers:
-            self._ledgers[tenant_id] = Ledger(tenant_id)
-        self._ledgers[tenant_id].configure(policy)
-        self._committed = self._sum_committed()
+        self._ledgers.configure(tenant_id, policy)
 
     def remove_tenant(self, tenant_id: str, at_us: int) -> None:
-        ledger = self._ledgers.get(tenant_id)
-        if ledger is None or ledger.policy is None:
+        if self._ledgers.configured(tenant_id) is None:
             raise TenantUnknown(f"tenant {tenant_id!r} is not configured")
         self._begin_change(at_us)
-        ledger.configure(None)
-        self._committed = self._sum_committed()
+        self._ledgers.configure(tenant_id, None)
 
     def _begin_change(self, at_us: int) -> None:
         self._at_us = at_us
@@ -436,23 +341,19 @@ class MemoryCore:
         return HeldCalls(dict(self._pending), tuple(self._accepted), tuple(self._active))
 
     def snapshot(self) -> Snapshot:
-        tenants = {tenant_id: ledger.snapshot() for tenant_id, ledger in self._ledgers.items()}
-        tenants[UNKNOWN_TENANT] = self._unknown.snapshot()
-        total = self._total
-        slots = Occupancy(
-            len(self._pending), total.in_use - len(self._pending), total.row[Counter.ACTIVE_CALLS]
-        )
+        pending, total = len(self._pending), self._ledgers.total
+        slots = Occupancy(pending, total.in_use - pending, total.row[Counter.ACTIVE_CALLS])
         return Snapshot(
             at_us=self._at_us,
-            max_concurrent_calls=self._limit,
+            max_concurrent_calls=self._ledgers.limit,
             total=TenantSnapshot(None, slots, tuple(total.row)),
-            tenants=tenants,
+            tenants=self._ledgers.snapshots(),
             decisions=dict(self._decisions),
         )
 
     def total_counters(self) -> tuple[int, ...]:
-        return tuple(self._total.row)
+        return tuple(self._ledgers.total.row)
 
     def tenant_counters(self, tenant_id: str) -> tuple[int, ...] | None:
-        ledger = self._ledgers.get(tenant_id)
-        return None if ledger is None or ledger.policy is None else tuple(ledger.row)
+        ledger = self._ledgers.configured(tenant_id)
+        return None if ledger is None else tuple(ledger.row)
