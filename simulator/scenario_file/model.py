@@ -1,0 +1,230 @@
+"""The shape of a scenario file: which keys there are, what they hold, and what they default to.
+
+Only what one value can say about itself is checked here. What several keys say together is checked
+in :mod:`simulator.scenario_file.checks` and where they become a scenario.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from simulator.scenario_file.arrivals_model import ArrivalsShape
+from simulator.scenario_file.distribution_model import DistributionShape
+from simulator.scenario_file.fields import (
+    MOST_CALLS,
+    Calls,
+    Duration,
+    PositiveDuration,
+    Probability,
+    Shape,
+    TenantLimit,
+    kind_of,
+    tagged,
+)
+
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+MOST_SEED: Final = 2**63 - 1
+
+Limit = Annotated[int, Field(ge=1, le=MOST_CALLS)]
+
+
+class DeadlinesShape(Shape):
+    """How long a call may stay in a state before it expires; off unless given."""
+
+    pending: PositiveDuration | None = None
+    accepted: PositiveDuration | None = None
+    active: PositiveDuration | None = None
+
+
+class TenantChange(Shape):
+    """New values for one tenant; what is not named stays."""
+
+    max_concurrent_calls: TenantLimit | None = None
+    reserved_calls: Calls | None = None
+    enabled: bool | None = None
+
+
+class Change(Shape):
+    """A change of limits and tenants, applied whole at one instant."""
+
+    at: Duration
+    max_concurrent_calls: Limit | None = None
+    tenants: Annotated[dict[str, TenantChange], Field(min_length=1)] | None = None
+
+
+class Capacity(Shape):
+    """The limit on concurrent calls, and how it changes."""
+
+    max_concurrent_calls: Limit = Field(description="calls the platform may hold at once, like 100")
+    deadlines: DeadlinesShape = DeadlinesShape()
+    changes: list[Change] = Field([], description="timed changes, in the order of their instants")
+
+
+class OutcomesShape(Shape):
+    """How calls end that have started; what is left over completes."""
+
+    failed: Probability = 0.0
+    hung_up: Probability = 0.0
+    referred: Probability = 0.0
+    referred_at: Probability = Field(0.5, description="share of the holding time before a referral")
+
+
+class RedialShape(Shape):
+    """What a caller does whose call was rejected."""
+
+    probability: Probability
+    delay: DistributionShape
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        description="attempts in all, the first included"
+    )
+
+
+class TenantShape(Shape):
+    """A customer of the platform: its traffic and its place on it."""
+
+    configured: bool = Field(
+        True, description="false: its offers are rejected and count in _unknown"
+    )
+    enabled: bool = True
+    max_concurrent_calls: TenantLimit | None = None
+    reserved_calls: Calls = Field(0, description="slots kept for this tenant")
+    instructions: bool = Field(True, description="false: every lookup finds nothing")
+    fallback: bool = Field(False, description="true: accepted on fallback instructions then")
+    arrivals: ArrivalsShape = Field(description="when calls come, like {type: poisson, rate: 2/s}")
+    setup: DistributionShape = Field("0s", validate_default=True, description="offer to accept")
+    connect: DistributionShape = Field("0s", validate_default=True, description="accept to start")
+    hold: DistributionShape | None = Field(
+        None, description="start to end, like 3m or {type: exponential, mean: 3m}"
+    )
+    outcomes: OutcomesShape = OutcomesShape()
+    patience: DistributionShape | None = Field(
+        None, description="how long a caller waits, from the offer, for the call to start"
+    )
+    redial: RedialShape | None = None
+
+
+class Every(Shape):
+    """Checkpoints at equal distances."""
+
+    every: PositiveDuration
+
+
+class InstructionFault(Shape):
+    """What the two kinds of instruction faults have in common."""
+
+    from_: Duration = Field(0, alias="from")
+    until: PositiveDuration | None = Field(None, description="default: the end of the run")
+    probability: Probability = 1.0
+    tenants: Annotated[list[str], Field(min_length=1)] | None = None
+
+
+class InstructionsError(InstructionFault):
+    """Lookups of instructions that fail in the database for a while."""
+
+    kind: Literal["instructions_error"]
+
+
+class InstructionsMissing(InstructionFault):
+    """Lookups of instructions that find nothing for a while."""
+
+    kind: Literal["instructions_missing"]
+
+
+class DeliveryFault(Shape):
+    """What the four kinds of delivery faults have in common."""
+
+    event: Literal["offer", "accept", "start", "refer", "end", "hang_up"]
+    probability: Probability
+    tenants: Annotated[list[str], Field(min_length=1)] | None = None
+
+
+class EventLost(DeliveryFault):
+    """Events that never reach the service."""
+
+    kind: Literal["event_lost"]
+
+
+class EventLate(DeliveryFault):
+    """Events that reach the service late."""
+
+    kind: Literal["event_late"]
+    delay: PositiveDuration
+
+
+class EventDoubled(DeliveryFault):
+    """Events that reach the service when due and once more after a delay."""
+
+    kind: Literal["event_doubled"]
+    delay: Duration
+
+
+class EventReordered(DeliveryFault):
+    """Events that reach the service just after the next event of their call."""
+
+    kind: Literal["event_reordered"]
+
+
+FaultShape = Annotated[
+    Annotated[InstructionsError, Tag(tagged("instructions_error"))]
+    | Annotated[InstructionsMissing, Tag(tagged("instructions_missing"))]
+    | Annotated[EventLost, Tag(tagged("event_lost"))]
+    | Annotated[EventLate, Tag(tagged("event_late"))]
+    | Annotated[EventDoubled, Tag(tagged("event_doubled"))]
+    | Annotated[EventReordered, Tag(tagged("event_reordered"))],
+    Discriminator(kind_of),
+]
+
+
+class Range(Shape):
+    """From min to max, both included; either may be left out."""
+
+    min: Annotated[float, Field(ge=0)] | None = None
+    max: Annotated[float, Field(ge=0)] | None = None
+
+
+def _exact_or_range(value: Any) -> str:
+    return tagged("range") if isinstance(value, dict) else tagged("exact")
+
+
+def _list_or_every(value: Any) -> str:
+    return tagged("every") if isinstance(value, dict) else tagged("list")
+
+
+ExpectedValue = Annotated[
+    Annotated[Annotated[float, Field(ge=0)], Tag(tagged("exact"))]
+    | Annotated[Range, Tag(tagged("range"))],
+    Discriminator(_exact_or_range),
+]
+Checkpoints = Annotated[
+    Annotated[list[Duration], Tag(tagged("list"))] | Annotated[Every, Tag(tagged("every"))],
+    Discriminator(_list_or_every),
+]
+
+
+class Expect(Shape):
+    """What the counters must be at the end of the run."""
+
+    total: dict[str, ExpectedValue] = Field({})
+    tenants: dict[str, dict[str, ExpectedValue]] = Field({})
+
+
+class ScenarioShape(Shape):
+    """A scenario file."""
+
+    version: Literal[1] = Field(description="version of this grammar: 1")
+    name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(
+        description="short name, used for directories: letters, digits, '.', '_' and '-'"
+    )
+    description: Annotated[str, Field(max_length=2000)] = ""
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    duration: PositiveDuration = Field(description="length of the run, like 1h")
+    warm_up: Duration = Field(0, description="time cut off the statistics, never off the counters")
+    drain: bool = Field(True, description="play calls still held after the run to their end")
+    capacity: Capacity = Field(description="like {max_concurrent_calls: 100}")
+    tenants: Annotated[dict[str, TenantShape], Field(min_length=1)] = Field(
+        description="tenants by id, each with arrivals and hold"
+    )
+    checkpoints: Checkpoints = Field([])
+    faults: list[FaultShape] = Field([])
+    expect: Expect = Expect()
+    thresholds: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})

@@ -1,0 +1,62 @@
+"""What is wrong with a file a user wrote: where it stands and what would be right."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
+"""Where a value stands in a document: keys, and places in lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake. ``line`` and ``column`` count from 1; 0 when the place has none (an override).
+
+    ``key`` is the path of keys, empty for the document itself.
+    """
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class InputInvalid(ValueError):
+    """A file cannot be used as it is. ``problems`` has at least one entry, in order of place."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ScenarioInvalid(InputInvalid):
+    """A scenario file is not a scenario."""
+
+
+def key_text(path: Path) -> str:
+    """``("capacity", "changes", 0, "at")`` as ``capacity.changes[0].at``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'rate'?"`` when a known word is near, else nothing."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def one_of(words: Sequence[str]) -> str:
+    """``"a, b or c"``."""
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} or {words[-1]}"
