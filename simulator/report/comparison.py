@@ -1,0 +1,116 @@
+"""Observed beside expected, as every document shows it: counters and checkpoints."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from service.calls import COUNTERS, MINUTES_PROCESSED, all_figures
+from simulator.result import RunResult
+from simulator.results import CheckpointState, Held
+
+_HELP = {spec.name: spec.help for spec in COUNTERS} | {
+    MINUTES_PROCESSED: "Minutes between start and end, over ended calls"
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One counter of one row. A side that has no such row is None."""
+
+    counter: str
+    help: str
+    observed: int | float | None
+    expected: int | float | None
+
+    @property
+    def equal(self) -> bool:
+        return self.observed == self.expected
+
+    @property
+    def difference(self) -> int | float | None:
+        """Observed minus expected, or None where a side is missing."""
+        if self.observed is None or self.expected is None:
+            return None
+        return self.observed - self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The counters of the total (``tenant`` None) or of one tenant, in published order."""
+
+    tenant: str | None
+    lines: tuple[Line, ...]
+
+    @property
+    def differing(self) -> int:
+        return sum(not line.equal for line in self.lines)
+
+
+def compare_total(result: RunResult) -> Comparison:
+    return _compare(None, result.observed.total, result.expected.total)
+
+
+def compare_tenants(result: RunResult) -> tuple[Comparison, ...]:
+    """Every tenant that either side has, in the order of the expected ones."""
+    observed, expected = result.observed.tenants, result.expected.tenants
+    names = list(dict.fromkeys((*expected, *observed)))
+    return tuple(_compare(name, observed.get(name), expected.get(name)) for name in names)
+
+
+def _compare(
+    tenant: str | None, observed: Sequence[int] | None, expected: Sequence[int] | None
+) -> Comparison:
+    sides = (figures(observed), figures(expected))
+    names = sides[0] or sides[1]
+    lines = (Line(name, _HELP[name], sides[0].get(name), sides[1].get(name)) for name in names)
+    return Comparison(tenant, tuple(lines))
+
+
+def figures(row: Sequence[int] | None) -> Mapping[str, int | float]:
+    """The twelve published figures of a counter row and the four beside them; none of None."""
+    return {} if row is None else all_figures(tuple(map(int, row)))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointLine:
+    """One checkpoint on both sides; a side that did not reach it is None."""
+
+    at_us: int
+    limit: int
+    observed: CheckpointState | None
+    expected: CheckpointState | None
+    ok: bool
+
+    @property
+    def differing_tenants(self) -> tuple[tuple[str, Held | None, Held | None], ...]:
+        """Tenants whose slots differ, with their observed and expected slots."""
+        observed = self.observed.tenants if self.observed else {}
+        expected = self.expected.tenants if self.expected else {}
+        names = dict.fromkeys((*expected, *observed))
+        pairs = ((name, observed.get(name), expected.get(name)) for name in names)
+        return tuple(pair for pair in pairs if pair[1] != pair[2])
+
+
+def compare_checkpoints(result: RunResult) -> tuple[CheckpointLine, ...]:
+    """The checkpoints of either side, by instant. ``ok`` is what the judgement said of them."""
+    observed = {state.at_us: state for state in result.observed.checkpoints}
+    expected = {state.at_us: state for state in result.expected.checkpoints}
+    # A checkpoint's checks are named "checkpoints.<at_us>", and ".<what>" where something differs.
+    broken = {
+        check.name.split(".", 2)[1]
+        for check in result.judgement.expectations
+        if check.name.startswith("checkpoints.") and check.kind == "checkpoint" and not check.ok
+    }
+    lines = []
+    for at_us in sorted(observed.keys() | expected.keys()):
+        either = expected.get(at_us) or observed[at_us]
+        reached = at_us in observed and at_us in expected
+        lines.append(
+            CheckpointLine(
+                at_us=at_us,
+                limit=either.limit,
+                observed=observed.get(at_us),
+                expected=expected.get(at_us),
+                ok=reached and str(at_us) not in broken,
+            )
+        )
+    return tuple(lines)
