@@ -10,13 +10,41 @@ import numpy as np
 
 from service.calls import COUNTERS, UNKNOWN_TENANT, Counter, Event, Lookup
 from simulator.results import CallLog, CheckpointState, Fate, Held, HeldRows, RunOutcome
-from simulator.trace import NEVER, AfterOn, CallTrace, DeliveryAction, EndKind
+from simulator.trace import (
+    NEVER,
+    AfterOn,
+    CallTrace,
+    DeliveryAction,
+    EndKind,
+    TenantLimitsChange,
+    TraceTenant,
+)
 
 FATES = {
     "pending": Fate.STILL_PENDING,
     "accepted": Fate.STILL_ACCEPTED,
     "active": Fate.STILL_ACTIVE,
 }
+
+
+class Tenant:
+    """A tenant's policy as it stands, changed while the run goes on."""
+
+    def __init__(self, first: TraceTenant) -> None:
+        self.id, self.configured, self.enabled = first.tenant_id, first.configured, first.enabled
+        self.cap: int | None = first.max_concurrent_calls
+        self.reserved = first.reserved_calls
+        self.instructions, self.fallback = first.instructions, first.fallback
+
+    def change(self, new: TenantLimitsChange) -> None:
+        if isinstance(new.max_concurrent_calls, str):
+            self.cap = None
+        elif new.max_concurrent_calls is not None:
+            self.cap = new.max_concurrent_calls
+        if new.reserved_calls is not None:
+            self.reserved = new.reserved_calls
+        if new.enabled is not None:
+            self.enabled = new.enabled
 
 
 class Call:
@@ -41,18 +69,7 @@ class BruteForce:
         self.names = (*self.conditions.configured_ids, UNKNOWN_TENANT)
         self.rows = {name: [0] * len(COUNTERS) for name in self.names}
         self.limit = self.conditions.max_concurrent_calls
-        self.tenants = [
-            {
-                "id": tenant.tenant_id,
-                "configured": tenant.configured,
-                "enabled": tenant.enabled,
-                "cap": tenant.max_concurrent_calls,
-                "reserved": tenant.reserved_calls,
-                "instructions": tenant.instructions,
-                "fallback": tenant.fallback,
-            }
-            for tenant in self.conditions.tenants
-        ]
+        self.tenants = [Tenant(tenant) for tenant in self.conditions.tenants]
         self.calls: dict[int, Call] = {}
         self.due_offers: dict[int, list[int]] = defaultdict(list)
         self.now = 0
@@ -61,12 +78,12 @@ class BruteForce:
         column = getattr(self.trace, name)
         return int(column[0] if len(column) == 1 else column[row])
 
-    def tenant_of(self, row: int) -> dict:
+    def tenant_of(self, row: int) -> Tenant:
         return self.tenants[self.value("tenant", row)]
 
     def count(self, row: int, counter: Counter, amount: int = 1) -> None:
         tenant = self.tenant_of(row)
-        name = tenant["id"] if tenant["configured"] else UNKNOWN_TENANT
+        name = tenant.id if tenant.configured else UNKNOWN_TENANT
         self.rows[name][counter] += amount
 
     # --- what a call will be heard of ---------------------------------------------------------
@@ -119,12 +136,10 @@ class BruteForce:
         tenant, mask = self.tenants[place], 0
         if sum(used) >= self.limit:
             mask |= 1
-        if tenant["cap"] is not None and used[place] >= tenant["cap"]:
+        if tenant.cap is not None and used[place] >= tenant.cap:
             mask |= 2
-        promised = sum(
-            max(n, other["reserved"]) for n, other in zip(used, self.tenants, strict=True)
-        )
-        if not mask & 1 and used[place] >= tenant["reserved"] and promised >= self.limit:
+        promised = sum(max(n, other.reserved) for n, other in zip(used, self.tenants, strict=True))
+        if not mask & 1 and used[place] >= tenant.reserved and promised >= self.limit:
             mask |= 4
         return mask
 
@@ -135,7 +150,7 @@ class BruteForce:
         tenant = self.tenants[place]
         call = Call(row, self.now)
         self.count(row, Counter.OFFERED_CALLS)
-        if not (tenant["configured"] and tenant["enabled"]):
+        if not (tenant.configured and tenant.enabled):
             call.state = "rejected"
             self.calls[row] = call
             self.count(row, Counter.REJECTED_CALLS_TENANT_NOT_CONFIGURED)
@@ -166,19 +181,19 @@ class BruteForce:
         tenant = self.tenant_of(row)
         draw, low = self.value("lookup_draw", row), 0
         for fault in self.conditions.lookup_faults:
-            hit = fault.tenants is None or tenant["id"] in fault.tenants
+            hit = fault.tenants is None or tenant.id in fault.tenants
             if hit and fault.from_us <= self.now < fault.until_us:
                 if low <= draw < low + fault.span:
                     return fault.result
                 low += fault.span
-        return Lookup.FOUND if tenant["instructions"] else Lookup.MISSING
+        return Lookup.FOUND if tenant.instructions else Lookup.MISSING
 
     def accept(self, call: Call) -> None:
         found = self.lookup(call.row)
         if found is Lookup.ERROR:
             self.count(call.row, Counter.INSTRUCTIONS_DB_ERRORS)
         if found is not Lookup.FOUND:
-            if not self.tenant_of(call.row)["fallback"]:
+            if not self.tenant_of(call.row).fallback:
                 self.count(call.row, Counter.REJECTED_CALLS_INSTRUCTIONS_MISSING)
                 self.finish(call, Fate.REJECTED_INSTRUCTIONS)
                 return
@@ -230,26 +245,19 @@ class BruteForce:
     # --- the run ------------------------------------------------------------------------------
 
     def change_limits(self) -> None:
-        by_id = {tenant["id"]: tenant for tenant in self.tenants}
+        by_id = {tenant.id: tenant for tenant in self.tenants}
         for change in self.conditions.changes:
             if change.at_us != self.now:
                 continue
             if change.max_concurrent_calls is not None:
                 self.limit = change.max_concurrent_calls
             for tenant_id, new in change.tenants.items():
-                if new.max_concurrent_calls == "unlimited":
-                    by_id[tenant_id]["cap"] = None
-                elif new.max_concurrent_calls is not None:
-                    by_id[tenant_id]["cap"] = new.max_concurrent_calls
-                if new.reserved_calls is not None:
-                    by_id[tenant_id]["reserved"] = new.reserved_calls
-                if new.enabled is not None:
-                    by_id[tenant_id]["enabled"] = new.enabled
+                by_id[tenant_id].change(new)
 
     def state(self, at_us: int) -> CheckpointState:
         def held(name: str) -> Held:
             mine = [
-                call.state for call in self.calls.values() if self.tenant_of(call.row)["id"] == name
+                call.state for call in self.calls.values() if self.tenant_of(call.row).id == name
             ]
             active = mine.count("active")
             return Held(mine.count("pending"), mine.count("accepted") + active, active)
