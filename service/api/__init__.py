@@ -1,0 +1,1 @@
+"""The HTTP interface: problems, tokens, documents, routes and the fast lane in front of them."""

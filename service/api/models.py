@@ -1,0 +1,131 @@
+"""Bodies of administration, checked strictly: nothing is coerced, nothing unknown is ignored."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
+
+from service.api.events import ID_RULE, MAX_AT_US, MAX_ID_LENGTH, valid_id
+from service.calls import MINUTES_PROCESSED, PUBLISHED, UNKNOWN_TENANT, Reason, Scope
+from service.state.base import Decision
+
+MAX_CALLS = 1_000_000_000
+MAX_TEXT_LENGTH = 100_000
+
+
+def _checked_id(text: str) -> str:
+    if not valid_id(text):
+        raise PydanticCustomError("id", ID_RULE)
+    if text == UNKNOWN_TENANT:
+        raise PydanticCustomError("id", "is reserved for the tenants that are not configured")
+    return text
+
+
+TenantId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, strict=True),
+    AfterValidator(_checked_id),
+]
+Calls = Annotated[int, Field(ge=0, le=MAX_CALLS)]
+AtUs = Annotated[
+    int, Field(ge=0, le=MAX_AT_US, description="The change's time; on the virtual clock only")
+]
+Instructions = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH)]
+
+
+class StrictBody(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class TenantFields(StrictBody):
+    """A tenant's policy. In a change, what is left out stays as it is."""
+
+    enabled: bool = True
+    max_concurrent_calls: Calls | None = None
+    reserved_calls: Calls = 0
+    fallback_allowed: bool = False
+
+    def given(self) -> dict[str, Any]:
+        """The policy fields that the body names."""
+        return {name: getattr(self, name) for name in self.model_fields_set if name != "at_us"}
+
+
+class TenantPatch(TenantFields):
+    at_us: AtUs | None = None
+
+
+class TenantCreate(TenantFields):
+    tenant_id: TenantId
+    instructions: Instructions | None = None
+    at_us: AtUs | None = None
+
+
+class CapacityPatch(StrictBody):
+    """Limits that change together, or not at all."""
+
+    max_concurrent_calls: Calls = Field(default=0, description="Left as it is when not given")
+    tenants: dict[TenantId, TenantFields] = Field(default_factory=dict)
+    at_us: AtUs | None = None
+
+
+class InstructionsPut(StrictBody):
+    text: Instructions
+    at_us: AtUs | None = None
+
+
+class EventAnswer(BaseModel):
+    """What an event did. A rejection is an answer too, and says why."""
+
+    decision: Decision | None
+    reason: Reason | None
+    scopes: list[Scope]
+    fallback: bool
+
+
+class ItemAnswer(EventAnswer):
+    status: Literal[200]
+
+
+class ItemRefusal(BaseModel):
+    status: int
+    code: str
+
+
+class BatchAnswer(BaseModel):
+    """One answer an event, in their order."""
+
+    answers: list[ItemAnswer | ItemRefusal]
+
+
+class ActiveCall(BaseModel):
+    call_id: str
+    status: Literal["RUNNING"]
+
+
+class CapacityDebug(BaseModel):
+    """The calls that hold a slot. The accepted ones include the active ones."""
+
+    active_count: int
+    active_calls: list[ActiveCall]
+    accepted_count: int
+    accepted_call_ids: list[str]
+    pending_count: int
+    pending_call_ids: list[str]
+    pending_by_tenant_count: dict[str, int]
+    pending_by_tenant: dict[str, list[str]]
+    pending_tenant_by_call_id_count: int
+    pending_tenant_by_call_id: dict[str, str]
+
+
+def live_metrics_model() -> type[BaseModel]:
+    """The twelve published fields, from the one list of counters."""
+    fields: dict[str, Any] = {spec.name: (int, Field(description=spec.help)) for spec in PUBLISHED}
+    fields[MINUTES_PROCESSED] = (float, Field(description="Minutes of the calls that ended"))
+    return create_model("LiveMetrics", **fields)

@@ -1,0 +1,131 @@
+"""The service as a process: sockets, signals, and the one line a user sees when it cannot start."""
+
+import asyncio
+import signal
+import socket
+import sys
+from contextlib import AsyncExitStack
+from types import FrameType
+from typing import Final, NoReturn
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.app import Service, create_app
+from service.logs import configure_logging
+from service.settings import Settings, SettingsInvalid, load_settings
+from service.state.base import LimitsInvalid
+
+GRACE_S: Final = 10
+"""Seconds that open requests get to finish when the process is told to stop."""
+
+BACKLOG: Final = 2048
+
+EXIT_CANNOT_START: Final = 2
+
+
+class CannotStart(Exception):
+    """Why the service does not start, in one line."""
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        super().__init__(config)
+        self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(f"busyhour listening on {self._address}", flush=True)
+
+
+def serve_from_environment(host: str, port: int) -> int:
+    """Serve with the settings of the environment; the exit code of the process.
+
+    0 after SIGTERM or SIGINT, 2 with one line on stderr when it cannot start.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        serve(load_settings(), host, port)
+    except SettingsInvalid as error:
+        return _refuse(f"{error} (settings are environment variables, see .env.example)")
+    except CannotStart as error:
+        return _refuse(str(error))
+    return 0
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until a signal comes. Port 0 takes a free one; the line on stdout tells which.
+
+    Raises :class:`CannotStart` when the address is taken or the database or its content cannot
+    be used.
+    """
+    listener = _bind(host, port)
+    try:
+        configure_logging(settings.log_level)
+        service = create_app(settings)
+        bound_host, bound_port = listener.getsockname()[:2]
+        address = f"[{bound_host}]" if ":" in bound_host else bound_host
+        config = uvicorn.Config(
+            service,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        server = _Server(config, f"http://{address}:{bound_port}")
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_serve(service, server, listener))
+    finally:
+        listener.close()
+
+
+async def _serve(service: Service, server: _Server, listener: socket.socket) -> None:
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(service.running())
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error)
+            raise CannotStart(f"the database of BUSYHOUR_DATABASE_URL fails: {reason}") from None
+        except LimitsInvalid as error:
+            raise CannotStart(
+                f"the stored tenants do not fit BUSYHOUR_MAX_CONCURRENT_CALLS: {error}"
+            ) from None
+        await server.serve([listener])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Listen from the start: who connects early waits, and a taken port is known at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError) as error:
+        raise CannotStart(f"cannot listen on {host}:{port}: {error}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise CannotStart(f"cannot listen on {host}:{port}: {reason}") from None
+    return listener
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """A signal outside the server's loop: while it starts, or when the loop hands it on."""
+    sys.exit(0)
+
+
+def _refuse(line: str) -> int:
+    print(f"busyhour: cannot start: {line}", file=sys.stderr)
+    return EXIT_CANNOT_START
