@@ -35,8 +35,8 @@ Fill = Callable[[Floats], None]
 """Fills an array of shape (n,) with the next n values, in microseconds, not yet rounded."""
 
 
-class DistributionInvalid(ValueError):
-    """A distribution's parameters mean nothing; the message says which and what would be right."""
+class ParametersInvalid(ValueError):
+    """Parameters mean nothing; the message says which, and what would be right."""
 
 
 # --- closed forms ---------------------------------------------------------------------------
@@ -149,17 +149,23 @@ def fixed_us(distribution: Distribution) -> int | None:
             return None
 
 
-def round_us(values: Floats) -> Int64s:
-    """Whole microseconds, half to even, of values >= -1; caps at ``MAX_US``. Works in place."""
+def round_us(values: Floats, out: Int64s | None = None) -> Int64s:
+    """Whole microseconds, half to even, of values >= -1; capped at ``MAX_US``.
+
+    Works in ``values`` itself; the answer is ``out``, or a new array.
+    """
     np.minimum(values, float(MAX_US), out=values)
     np.rint(values, out=values)
-    return values.astype(np.int64)
+    if out is None:
+        return values.astype(np.int64)
+    np.copyto(out, values, casting="unsafe")
+    return out
 
 
 def sampler(distribution: Distribution, streams: Streams, purpose: str) -> Fill:
     """A sampler on the stream of ``purpose`` (and streams below it, named ``purpose/...``).
 
-    Raises :class:`DistributionInvalid` for parameters that mean nothing.
+    Raises :class:`ParametersInvalid` for parameters that mean nothing.
     """
     check_distribution(distribution)
     match distribution:
@@ -186,7 +192,7 @@ def sampler(distribution: Distribution, streams: Streams, purpose: str) -> Fill:
 
 
 def check_distribution(distribution: Distribution) -> None:
-    """Raises :class:`DistributionInvalid` when the parameters mean nothing."""
+    """Raises :class:`ParametersInvalid` when the parameters mean nothing."""
     match distribution:
         case Deterministic(value):
             _require(0 <= value < math.inf, distribution, "the value must be >= 0")
@@ -217,12 +223,10 @@ def check_distribution(distribution: Distribution) -> None:
 
 def _require(holds: bool, distribution: Distribution, what: str) -> None:
     if not holds:
-        raise DistributionInvalid(f"{distribution}: {what}")
+        raise ParametersInvalid(f"{distribution}: {what}")
 
 
-def _by_mean_and_cv(
-    distribution: Gamma | Lognormal | Weibull, stream: np.random.Generator
-) -> Fill:
+def _by_mean_and_cv(distribution: Gamma | Lognormal | Weibull, stream: np.random.Generator) -> Fill:
     match distribution:
         case Gamma(mean, ratio):
             return _gamma(mean, 1 / (ratio * ratio), stream)

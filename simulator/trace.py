@@ -4,11 +4,13 @@ A trace fixes everything that chance decides, so that every engine given the sam
 the same answer. It is checked when it is built.
 """
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -198,8 +200,43 @@ class CallTrace:
     """0 for a first attempt (every call of a finite source is one), k for the k-th redial."""
     deliveries: Deliveries = field(default_factory=no_deliveries)
 
+    def __post_init__(self) -> None:
+        """Raises :class:`TraceInvalid` when the trace contradicts itself."""
+        # The check knows these types, so it cannot be imported before they exist.
+        from simulator.trace_check import check_trace
+
+        check_trace(self)
+
     def __len__(self) -> int:
         return len(self.offer_us)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column as shape (n,) whether or not its rows share one value; not to be written to."""
+        return np.broadcast_to(getattr(self, name), (len(self),))
+
+
+ROW_COLUMNS: Final = tuple(
+    each.name for each in fields(CallTrace) if each.name not in ("conditions", "deliveries")
+)
+"""The names of the columns of a trace."""
+
+DELIVERY_COLUMNS: Final = tuple(each.name for each in fields(Deliveries))
+
+
+def trace_hash(trace: CallTrace) -> str:
+    """SHA-256 (hex) over conditions, columns and deliveries: equal for traces that play alike.
+
+    A column whose rows are all equal counts as its one value, however it is stored.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(trace.conditions, order="deterministic"))
+    digest.update(len(trace).to_bytes(8, "little"))
+    columns = [(name, getattr(trace, name)) for name in ROW_COLUMNS]
+    columns += [(name, getattr(trace.deliveries, name)) for name in DELIVERY_COLUMNS]
+    for name, column in columns:
+        values = column[:1] if len(column) and (column == column[0]).all() else column
+        digest.update(f"{name} {column.dtype.str} {len(values)}\n".encode())
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
 
 
 ROW_EVENTS: Final = (

@@ -6,33 +6,39 @@ to end gives the whole trace whatever their size, and memory does not grow with 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 import numpy as np
 
-from simulator.arrivals import ArrivalProcess, arrival_process
+from simulator.arrival_process import ArrivalProcess
+from simulator.arrivals import arrival_process
 from simulator.chains import Chain, chain_of
 from simulator.columns import Columns, Layout, Part, Rows
+from simulator.event_deliveries import draw_deliveries
 from simulator.merge import merged_order
+from simulator.samplers import ParametersInvalid
 from simulator.scenario import Scenario, Tenant
 from simulator.streams import Streams
 from simulator.trace import (
     NEVER,
+    ROW_COLUMNS,
     AfterOn,
     CallTrace,
     Conditions,
     Deliveries,
     Int64s,
     LookupFault,
+    TraceInvalid,
     TraceTenant,
 )
+from simulator.windows import windows
 
 COMPILED_FROM_CALLS: Final = 300_000
 """Below so many expected calls, a sort in numpy is over before numba is loaded."""
 
 _TRACE_CHUNK: Final = 2**17
-_SMALLEST_BLOCK: Final = 64
+_NONE: Final = np.empty(0, dtype=np.int64)
 
 
 def conditions_of(scenario: Scenario) -> Conditions:
@@ -86,91 +92,27 @@ def iter_chunks(scenario: Scenario, chunk_calls: int) -> Iterator[CallTrace]:
     """
     if chunk_calls < 1:
         raise ValueError(f"chunk_calls is {chunk_calls}, it must be at least 1")
-    tenants = [_TenantCalls(tenant, scenario) for tenant in scenario.tenants]
+    tenants = [
+        _TenantCalls(tenant, place, scenario) for place, tenant in enumerate(scenario.tenants)
+    ]
     builder = _ChunkBuilder(scenario, tenants)
-    for offers in _windows([tenant.arrivals for tenant in tenants], chunk_calls):
+    for offers in windows([tenant.arrivals for tenant in tenants], chunk_calls):
         yield builder.chunk(offers)
 
 
 class _TenantCalls:
     """Where one tenant's calls come from."""
 
-    def __init__(self, tenant: Tenant, scenario: Scenario) -> None:
+    def __init__(self, tenant: Tenant, place: int, scenario: Scenario) -> None:
         streams = Streams(scenario.seed, tenant.tenant_id)
-        self.arrivals: ArrivalProcess = arrival_process(
-            tenant.arrivals, scenario.duration_us, streams
-        )
-        self.first = Rows(tenant, streams)
-        self.chain: Chain | None = chain_of(tenant, scenario.duration_us, streams)
-        self.later = Rows(tenant, streams, self.chain.kind) if self.chain else None
-
-
-class _Pending:
-    """Arrivals of one process that were drawn and not yet given out."""
-
-    def __init__(self, process: ArrivalProcess, block_size: int) -> None:
-        self._process = process
-        self._block_size = block_size
-        self._blocks: list[Int64s] = []
-        self.settled = 0
-        """How many of them lie in front of the last block drawn."""
-        self.known_until = 0
-        """Every arrival before this instant is drawn; NEVER when all are."""
-        self.draw()
-
-    def draw(self) -> None:
-        self.settled = sum(len(block) for block in self._blocks)
-        block = self._process.block(self._block_size)
-        if len(block):
-            self._blocks.append(block)
-        self.known_until = _ENDLESS if self._process.done else int(block[-1])
-
-    def count_before(self, instant: int) -> int:
-        return sum(int(np.searchsorted(block, instant)) for block in self._blocks)
-
-    def take_before(self, instant: int) -> Int64s:
-        blocks = self._blocks
-        drawn = blocks[0] if len(blocks) == 1 else np.concatenate(blocks or [_NONE])
-        cut = int(np.searchsorted(drawn, instant))
-        self._blocks = [drawn[cut:]] if cut < len(drawn) else []
-        self.settled = 0
-        return drawn[:cut]
-
-
-_ENDLESS: Final = 2**63 - 1
-_NONE: Final = np.empty(0, dtype=np.int64)
-
-
-def _windows(processes: Sequence[ArrivalProcess], chunk_calls: int) -> Iterator[list[Int64s]]:
-    """For window after window of time, the arrivals of each process in it; at least one window.
-
-    A window ends at the first instant that some process has not drawn beyond. That process draws
-    on until about ``chunk_calls`` arrivals lie before the end.
-    """
-    expected = sum(process.expected_calls for process in processes) or 1.0
-    pending = [
-        _Pending(
-            process,
-            max(_SMALLEST_BLOCK, round(chunk_calls / 2 * process.expected_calls / expected)),
-        )
-        for process in processes
-    ]
-    known = np.array([each.known_until for each in pending], dtype=np.int64)
-    settled = 0
-    while True:
-        last = int(np.argmin(known)) if len(known) else 0
-        until = int(known[last]) if len(known) else _ENDLESS
-        if until == _ENDLESS:
-            yield [each.take_before(_ENDLESS) for each in pending]
-            return
-        if settled >= chunk_calls // 2 and any(each.count_before(until) for each in pending):
-            yield [each.take_before(until) for each in pending]
-            settled = 0
-        else:
-            settled -= pending[last].settled
-            pending[last].draw()
-            settled += pending[last].settled
-            known[last] = pending[last].known_until
+        duration = scenario.duration_us
+        try:
+            self.arrivals: ArrivalProcess = arrival_process(tenant.arrivals, duration, streams)
+            self.first = Rows(tenant, place, streams)
+            self.chain: Chain | None = chain_of(tenant, duration, streams)
+            self.later = Rows(tenant, place, streams, self.chain.kind) if self.chain else None
+        except ParametersInvalid as error:
+            raise TraceInvalid(f"tenant {tenant.tenant_id!r}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +137,16 @@ class _ChunkBuilder:
         self._compiled = expected >= COMPILED_FROM_CALLS
         self._chained = any(tenant.chain for tenant in tenants)
 
+        self._delivery_faults = scenario.delivery_faults
+
     def chunk(self, offers: Sequence[Int64s]) -> CallTrace:
         """One chunk from every tenant's arrivals in its window."""
-        stops = np.cumsum([len(block) for block in offers], dtype=np.int64)
-        starts = np.concatenate(([0], stops[:-1])).astype(np.int64) if len(stops) else stops
-        instants = np.concatenate(offers) if offers else _NONE
-        order = merged_order(instants, starts, compiled=self._compiled)
-        parts = [
-            Part(tenant.first, int(start), int(stop))
-            for tenant, start, stop in zip(self._tenants, starts, stops, strict=True)
-        ]
+        parts, stop = [], 0
+        for tenant, block in zip(self._tenants, offers, strict=True):
+            parts.append(Part(tenant.first, stop, stop + len(block)))
+            stop += len(block)
+        instants = np.concatenate([_NONE, *offers])
+        order = merged_order(instants, len(parts), compiled=self._compiled)
         if not self._chained:
             return self._trace(Layout(parts, order), instants, None)
         layout, dependents = self._with_chains(offers, parts, order)
@@ -251,34 +193,25 @@ class _ChunkBuilder:
         source[dependents.row] = np.arange(calls, total)
         return Layout(all_parts, source), dependents
 
-    def _trace(
-        self, layout: Layout, instants: Int64s, dependents: _Dependents | None
-    ) -> CallTrace:
-        columns, total = self._columns, len(layout.source)
-        places = np.array([0], dtype=np.int32)
-        if len(self._tenants) > 1:
-            index = {id(t.first): k for k, t in enumerate(self._tenants)}
-            index |= {id(t.later): k for k, t in enumerate(self._tenants) if t.later}
-            drawn = np.empty(total, dtype=np.int32)
-            for part in layout.parts:
-                drawn[part.start : part.stop] = index[id(part.rows)]
-            places = layout.gather(drawn)
+    def _trace(self, layout: Layout, instants: Int64s, dependents: _Dependents | None) -> CallTrace:
+        columns, rows = self._columns, len(layout)
         after = np.array([NEVER], dtype=np.int64)
         after_on = np.array([AfterOn.NONE], dtype=np.int8)
-        delay = np.array([0], dtype=np.int64)
-        attempt = np.array([0], dtype=np.int32)
+        delay = np.zeros(1, dtype=np.int64)
+        attempt = np.zeros(1, dtype=np.int32)
         if dependents is not None:
-            instants = np.concatenate([instants, np.full(len(dependents.row), NEVER)])
-            after, after_on = np.full(total, NEVER), np.zeros(total, dtype=np.int8)
-            delay, attempt = np.zeros(total, np.int64), np.zeros(total, np.int32)
+            never = np.full(len(dependents.row), NEVER, dtype=np.int64)
+            instants = np.concatenate([instants, never])
+            after, after_on = np.full(rows, NEVER, dtype=np.int64), np.zeros(rows, dtype=np.int8)
+            delay, attempt = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int32)
             after[dependents.row] = dependents.row - 1
             after_on[dependents.row] = dependents.after_on
             delay[dependents.row] = dependents.delay_us
             attempt[dependents.row] = dependents.attempt
         hold, refer = columns.hold_and_refer(layout)
-        return CallTrace(
+        trace = CallTrace(
             conditions=self._conditions,
-            tenant=places,
+            tenant=columns.tenant(layout),
             offer_us=layout.gather(instants),
             setup_us=columns.duration("setup", layout),
             connect_us=columns.duration("connect", layout),
@@ -292,26 +225,37 @@ class _ChunkBuilder:
             delay_us=delay,
             attempt=attempt,
         )
-
-
-_ROW_COLUMNS: Final = tuple(
-    field.name for field in fields(CallTrace) if field.name not in ("conditions", "deliveries")
-)
+        if not self._delivery_faults:
+            return trace
+        return replace(trace, deliveries=draw_deliveries(self._delivery_faults, trace, layout))
 
 
 def _joined(chunks: Sequence[CallTrace]) -> CallTrace:
     """Chunks laid end to end."""
     if len(chunks) == 1:
         return chunks[0]
-    starts = np.cumsum([0] + [len(chunk) for chunk in chunks])
-    whole = {}
-    for name in _ROW_COLUMNS:
+    starts = np.cumsum([0] + [len(chunk) for chunk in chunks[:-1]]).tolist()
+    columns: dict[str, Any] = {}
+    for name in ROW_COLUMNS:
         pieces = [getattr(chunk, name) for chunk in chunks]
-        if name == "after" and any(piece.shape != (1,) for piece in pieces):
+        if name == "after":
             pieces = [
                 np.where(piece == NEVER, NEVER, piece + start)
-                for piece, start in zip(pieces, starts, strict=False)
+                for piece, start in zip(pieces, starts, strict=True)
             ]
-        shared = name != "offer_us" and all(piece.shape == (1,) for piece in pieces)
-        whole[name] = pieces[0] if shared else np.concatenate(pieces)
-    return CallTrace(conditions=chunks[0].conditions, **whole)
+        shared = name != "offer_us" and all(
+            piece.shape == (1,) and piece[0] == pieces[0][0] for piece in pieces
+        )
+        columns[name] = pieces[0] if shared else np.concatenate(pieces)
+    deliveries = [chunk.deliveries for chunk in chunks]
+    calls = [each.call + start for each, start in zip(deliveries, starts, strict=True)]
+    return CallTrace(
+        conditions=chunks[0].conditions,
+        deliveries=Deliveries(
+            np.concatenate(calls),
+            np.concatenate([each.event for each in deliveries]),
+            np.concatenate([each.action for each in deliveries]),
+            np.concatenate([each.delay_us for each in deliveries]),
+        ),
+        **columns,
+    )
