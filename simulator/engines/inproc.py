@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from service.calls import COUNTERS, UNKNOWN_TENANT, Event, Lookup, Outcome
+from service.calls import COUNTERS, UNKNOWN_TENANT, Lookup, Outcome
 from service.lifecycle import Deadlines
 from service.state.base import Refusal
 from service.state.memory import MemoryCore
@@ -13,7 +13,18 @@ from simulator.engines import Inconclusive
 from simulator.engines.limits import limit_change, starting_policies
 from simulator.engines.lookups import LookupPlan
 from simulator.engines.record import REJECTED, CallRecord
-from simulator.engines.schedule import CHANGE, CHECKPOINT, Schedule, end_of_run_us
+from simulator.engines.schedule import (
+    ACCEPT,
+    CHANGE,
+    CHECKPOINT,
+    END,
+    EXPIRE,
+    HANGUP,
+    OFFER,
+    START,
+    Schedule,
+    end_of_run_us,
+)
 from simulator.results import CheckpointState, Held, HeldRows, Progress, RunOutcome
 from simulator.trace import CallTrace
 
@@ -24,14 +35,6 @@ CoreFactory = Callable[..., MemoryCore]
 
 END_OUTCOMES: Final = (Outcome.COMPLETED, Outcome.HUNG_UP, Outcome.FAILED)
 """The outcome of an end by :class:`simulator.trace.EndKind`."""
-
-# Plain integers: an item's kind is compared several times for every event.
-OFFER: Final = int(Event.OFFER)
-ACCEPT: Final = int(Event.ACCEPT)
-START: Final = int(Event.START)
-END: Final = int(Event.END)
-HANGUP: Final = int(Event.HANGUP)
-EXPIRE: Final = int(Event.EXPIRE)
 
 _PROGRESS_EVERY: Final = 20_000
 _LEAST_MEMORY: Final = 1_000_000

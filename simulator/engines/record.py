@@ -6,9 +6,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from service.calls import Event, Reason, Scope
+from service.calls import Reason, Scope
 from service.state.base import Decision
-from simulator.engines.schedule import Schedule
+from simulator.engines.schedule import ACCEPT, OFFER, START, Schedule
 from simulator.results import CallLog, Fate, HeldRows
 from simulator.trace import NEVER, CallTrace
 
@@ -21,6 +21,7 @@ _REJECTED_FOR: Final = {
 REJECTED: Final = frozenset(int(fate) for fate in _REJECTED_FOR.values())
 """Fates after which a caller sends nothing more."""
 
+_NOT_MADE: Final = int(Fate.NOT_MADE)
 _PENDING: Final = int(Fate.STILL_PENDING)
 _ACCEPTED: Final = int(Fate.STILL_ACCEPTED)
 _ACTIVE: Final = int(Fate.STILL_ACTIVE)
@@ -29,6 +30,14 @@ _EXPIRED: Final = {
     _ACCEPTED: int(Fate.ABANDONED_ACCEPTED),
     _ACTIVE: int(Fate.ENDED),
 }
+
+# Members read off their class cost a lookup through the metaclass; these are read every event.
+_SAID_ADMITTED: Final = Decision.ADMITTED
+_SAID_ACCEPTED: Final = Decision.ACCEPTED
+_SAID_REJECTED: Final = Decision.REJECTED
+_SAID_STARTED: Final = Decision.STARTED
+_SAID_ENDED: Final = Decision.ENDED
+_SAID_ABANDONED: Final = Decision.ABANDONED
 
 
 class Heard(Protocol):
@@ -76,26 +85,26 @@ class CallRecord:
             self._expire_before(row, at_us)
             now = fate[row]
         decision = answer.decision
-        if kind == Event.OFFER:
-            if now == Fate.NOT_MADE:
+        if kind == OFFER:
+            if now == _NOT_MADE:
                 self._offered(at_us, row, answer)
-        elif kind == Event.ACCEPT:
+        elif kind == ACCEPT:
             if now == _PENDING:
-                if decision is Decision.ACCEPTED:
+                if decision is _SAID_ACCEPTED:
                     fate[row] = _ACCEPTED
                     self._accepted_us[row] = at_us
                     self._entered(row, _ACCEPTED, at_us)
-                elif decision is Decision.REJECTED:
+                elif decision is _SAID_REJECTED:
                     self._released(row, Fate.REJECTED_INSTRUCTIONS, at_us)
-        elif kind == Event.START:
-            if now == _ACCEPTED and decision is Decision.STARTED:
+        elif kind == START:
+            if now == _ACCEPTED and decision is _SAID_STARTED:
                 fate[row] = _ACTIVE
                 self._started_us[row] = at_us
                 self._entered(row, _ACTIVE, at_us)
         elif now >= _PENDING:
-            if decision is Decision.ENDED:
+            if decision is _SAID_ENDED:
                 self._released(row, Fate.ENDED, at_us)
-            elif decision is Decision.ABANDONED:
+            elif decision is _SAID_ABANDONED:
                 self._released(row, _EXPIRED[now], at_us)
 
     def due_us(self, row: int) -> int | None:
@@ -145,11 +154,11 @@ class CallRecord:
             self._released(row, _EXPIRED[self.fate[row]], due)
 
     def _offered(self, at_us: int, row: int, answer: Heard) -> None:
-        if answer.decision is Decision.ADMITTED:
+        if answer.decision is _SAID_ADMITTED:
             self._offered_us[row] = at_us
             self.fate[row] = _PENDING
             self._entered(row, _PENDING, at_us)
-        elif answer.decision is Decision.REJECTED and answer.reason is not None:
+        elif answer.decision is _SAID_REJECTED and answer.reason is not None:
             self._offered_us[row] = at_us
             fate = _REJECTED_FOR[answer.reason]
             self.fate[row] = fate

@@ -16,6 +16,13 @@ import numpy.typing as npt
 from service.calls import Event
 from simulator.trace import NEVER, AfterOn, CallTrace, Conditions, DeliveryAction
 
+# Plain integers: an item's kind is compared several times for every event.
+OFFER: Final = int(Event.OFFER)
+ACCEPT: Final = int(Event.ACCEPT)
+START: Final = int(Event.START)
+END: Final = int(Event.END)
+HANGUP: Final = int(Event.HANGUP)
+EXPIRE: Final = int(Event.EXPIRE)
 CHANGE: Final = 7
 """Kind of an item that is a change of limits; its row is the place in ``conditions.changes``."""
 CHECKPOINT: Final = 8
@@ -91,10 +98,18 @@ class Schedule:
                 yield from self._merged(instants, keys.tolist(), kinds, rows)
             else:
                 yield from zip(instants, kinds, rows, strict=True)
-        heap = self._heap
+        yield from self.inserted()
+
+    def inserted(self) -> Iterator[Item]:
+        """What was inserted and not yet yielded: for when the iteration ended before an insert."""
+        heap, row_mask = self._heap, (1 << self._row_bits) - 1
         while heap:
             self._last = at_us, key = heappop(heap)
             yield at_us, key & _KIND_MASK, key >> _KIND_BITS & row_mask
+
+    @property
+    def has_inserted(self) -> bool:
+        return bool(self._heap)
 
     def finished(self, row: int, at_us: int, *, rejected: bool) -> None:
         """Offer what depends on ``row``, which finished at ``at_us``.
@@ -109,6 +124,11 @@ class Schedule:
                 first, last = self._first[dependent.row], self._first[dependent.row + 1]
                 for i in range(first, last):
                     self._push(offer_us + self._since_offer_us[i], self._dependent_key[i])
+
+    @property
+    def has_any_dependents(self) -> bool:
+        """Whether any row waits for another's rejection or finish."""
+        return bool(self._dependents)
 
     def has_dependents(self, row: int) -> bool:
         """Whether any row waits for this one's rejection or finish."""

@@ -1,0 +1,128 @@
+"""Reads a service's documents as observations of a run: differences from what was there before."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from service.calls import (
+    COUNTERS,
+    MINUTES_PROCESSED,
+    PUBLISHED,
+    UNKNOWN_TENANT,
+    US_PER_MINUTE,
+    Counter,
+    minutes_processed,
+)
+from simulator.engines import Inconclusive
+from simulator.engines.target import Document, Target
+from simulator.results import CheckpointState, Held, HeldRows
+
+CounterRow = tuple[int, ...]
+
+
+class Observer:
+    """Reads one service during one run.
+
+    ``before`` is its capacity document when the run started; ``tenant_ids`` the configured tenants
+    of the trace. Call ids of the run are ``prefix`` and the row. Methods raise
+    :class:`Inconclusive` when a document lacks something or a stranger's call shows up.
+    """
+
+    def __init__(
+        self, target: Target, before: Document, tenant_ids: tuple[str, ...], prefix: str
+    ) -> None:
+        self._target = target
+        self._tenant_ids = tenant_ids
+        self._prefix = prefix
+        self._total_before = _counters(before["total"])
+        self._before = {
+            tenant_id: _counters(before["tenants"].get(tenant_id))
+            for tenant_id in (*tenant_ids, UNKNOWN_TENANT)
+        }
+
+    def state(self, at_us: int) -> CheckpointState:
+        """What the service says of itself; ``at_us`` is the trace's time."""
+        document, held = self._target.capacity(), self._target.held()
+        try:
+            tenants = document["tenants"]
+            return CheckpointState(
+                at_us=at_us,
+                limit=document["max_concurrent_calls"],
+                tenants={
+                    tenant_id: _held(tenants.get(tenant_id)) for tenant_id in self._tenant_ids
+                },
+                rows=HeldRows(
+                    pending=self._rows(held["pending_call_ids"]),
+                    accepted=self._rows(held["accepted_call_ids"]),
+                    active=self._rows(call["call_id"] for call in held["active_calls"]),
+                ),
+                counters={
+                    tenant_id: _minus(_counters(tenants.get(tenant_id)), before)
+                    for tenant_id, before in self._before.items()
+                },
+                total_counters=_minus(_counters(document["total"]), self._total_before),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Inconclusive(
+                f"{self._target.url} describes its state in a form that is not known: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def published(self, final: CheckpointState) -> tuple[CounterRow, Mapping[str, CounterRow]]:
+        """Counter rows of the total and the tenants as the published endpoints give them.
+
+        What is not published is taken from ``final``, so that the rows equal those of the capacity
+        document exactly when both say the same.
+        """
+        assert final.counters is not None
+        assert final.total_counters is not None
+        total = _published(self._target.live(), final.total_counters, self._total_before)
+        tenants = dict(final.counters)
+        for tenant_id in self._tenant_ids:
+            tenants[tenant_id] = _published(
+                self._target.live_for(tenant_id), tenants[tenant_id], self._before[tenant_id]
+            )
+        return total, tenants
+
+    def _rows(self, call_ids: Iterable[str]) -> frozenset[int]:
+        prefix = self._prefix
+        rows = set()
+        for call_id in call_ids:
+            row = call_id.removeprefix(prefix)
+            if row == call_id or not row.isdecimal():
+                raise Inconclusive(
+                    f"{self._target.url} holds call {call_id!r}, which is not of this run; nobody "
+                    "else may use it meanwhile"
+                )
+            rows.add(int(row))
+        return frozenset(rows)
+
+
+def _counters(row: Mapping[str, Any] | None) -> CounterRow:
+    if row is None:
+        return (0,) * len(COUNTERS)
+    return tuple(row[spec.name] for spec in COUNTERS)
+
+
+def _held(row: Mapping[str, Any] | None) -> Held:
+    return Held() if row is None else Held(row["pending"], row["accepted"], row["active"])
+
+
+def _minus(now: CounterRow, before: CounterRow) -> CounterRow:
+    return tuple(a - b for a, b in zip(now, before, strict=True))
+
+
+def _published(document: Document, beside: CounterRow, before: CounterRow) -> CounterRow:
+    """``beside`` with every published figure replaced by what ``document`` says."""
+    row = list(beside)
+    try:
+        for spec in PUBLISHED:
+            row[spec.counter] = document[spec.name] - before[spec.counter]
+        minutes = document[MINUTES_PROCESSED]
+    except KeyError as error:
+        raise Inconclusive(f"the published figures lack {error}") from None
+    active_us = beside[Counter.ACTIVE_US_TOTAL] + before[Counter.ACTIVE_US_TOTAL]
+    if minutes != minutes_processed(active_us):
+        row[Counter.ACTIVE_US_TOTAL] = (
+            round(minutes * US_PER_MINUTE) - before[Counter.ACTIVE_US_TOTAL]
+        )
+    return tuple(row)

@@ -1,0 +1,144 @@
+"""Brings a service to the limits and tenants a trace starts from, or says how it differs."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from service.calls import UNKNOWN_TENANT
+from simulator.engines import Inconclusive
+from simulator.engines.target import Document, Target
+from simulator.trace import Conditions, TraceTenant
+
+INSTRUCTIONS_TEXT: Final = "Answer the call."
+"""What is stored for tenants that have instructions; only that there is a text matters."""
+
+_NAMED_DIFFERENCES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a run starts: what was counted before it, and the service's time."""
+
+    before: Document
+    at_us: int
+
+
+def prepare(target: Target, conditions: Conditions, *, may_change: bool) -> Start:
+    """Make sure the service is idle, runs on a virtual clock and is set up as the trace says.
+
+    With ``may_change`` it is set up, otherwise it must be. Raises :class:`Inconclusive`.
+    """
+    document = target.capacity()
+    if document.get("clock") != "virtual":
+        raise Inconclusive(
+            f"{target.url} runs on the system clock, so its counters cannot be exact; start it "
+            "with BUSYHOUR_TESTBED=true and BUSYHOUR_CLOCK=virtual"
+        )
+    held = document["total"]["in_use"]
+    if held:
+        raise Inconclusive(
+            f"{target.url} is in use: {held} calls hold a slot; it must be idle when a run starts"
+        )
+    if may_change:
+        _set_up(target, conditions, document)
+        document = target.capacity()
+    elif conditions.changes:
+        raise Inconclusive(
+            "the scenario changes limits while it runs, which a target allows only with --configure"
+        )
+    differences = _differences(target, conditions, document)
+    if differences:
+        more = len(differences) - _NAMED_DIFFERENCES
+        raise Inconclusive(
+            f"{target.url} is not set up as the scenario says: "
+            + "; ".join(differences[:_NAMED_DIFFERENCES])
+            + (f"; and {more} more" if more > 0 else "")
+            + ("" if may_change else " (--configure sets it up)")
+        )
+    return Start(document, document["at_us"])
+
+
+def _policy(tenant: TraceTenant) -> dict[str, object]:
+    return {
+        "enabled": tenant.enabled,
+        "max_concurrent_calls": tenant.max_concurrent_calls,
+        "reserved_calls": tenant.reserved_calls,
+        "fallback_allowed": tenant.fallback,
+    }
+
+
+def _configured_at(document: Document) -> dict[str, Document]:
+    return {
+        tenant_id: row
+        for tenant_id, row in document["tenants"].items()
+        if row["configured"] and tenant_id != UNKNOWN_TENANT
+    }
+
+
+def _set_up(target: Target, conditions: Conditions, document: Document) -> None:
+    """Remove who must be unknown, change who is there and the limit in one step, add the rest."""
+    at_us = document["at_us"]
+    there = _configured_at(document)
+    for tenant in conditions.tenants:
+        if not tenant.configured and tenant.tenant_id in there:
+            target.delete_tenant(tenant.tenant_id, at_us)
+    wanted = [tenant for tenant in conditions.tenants if tenant.configured]
+    known = [tenant for tenant in wanted if tenant.tenant_id in there]
+    if known or document["max_concurrent_calls"] != conditions.max_concurrent_calls:
+        target.change_limits(
+            {
+                "max_concurrent_calls": conditions.max_concurrent_calls,
+                "tenants": {tenant.tenant_id: _policy(tenant) for tenant in known},
+                "at_us": at_us,
+            }
+        )
+    for tenant in known:
+        if target.has_instructions(tenant.tenant_id) == tenant.instructions:
+            continue
+        if tenant.instructions:
+            target.put_instructions(tenant.tenant_id, INSTRUCTIONS_TEXT, at_us)
+        else:
+            target.delete_instructions(tenant.tenant_id, at_us)
+    for tenant in wanted:
+        if tenant.tenant_id not in there:
+            new: dict[str, object] = {"tenant_id": tenant.tenant_id, "at_us": at_us}
+            new.update(_policy(tenant))
+            if tenant.instructions:
+                new["instructions"] = INSTRUCTIONS_TEXT
+            target.create_tenant(new)
+
+
+def _differences(target: Target, conditions: Conditions, document: Document) -> list[str]:
+    """In what the service differs from the trace's start, one phrase each."""
+    differences = []
+
+    def compare(name: str, found: object, wanted: object) -> None:
+        if found != wanted:
+            differences.append(f"{name} is {_shown(found)} there, {_shown(wanted)} here")
+
+    compare(
+        "max_concurrent_calls", document["max_concurrent_calls"], conditions.max_concurrent_calls
+    )
+    there = _configured_at(document)
+    for tenant in conditions.tenants:
+        tenant_id = tenant.tenant_id
+        row = there.pop(tenant_id, None)
+        compare(f"tenants.{tenant_id}.configured", row is not None, tenant.configured)
+        if row is None or not tenant.configured:
+            continue
+        for key, wanted in _policy(tenant).items():
+            compare(f"tenants.{tenant_id}.{key}", row[key], wanted)
+        compare(
+            f"tenants.{tenant_id}.instructions",
+            target.has_instructions(tenant_id),
+            tenant.instructions,
+        )
+    for tenant_id, row in there.items():
+        # Slots kept for a tenant the scenario does not know would be missing in it.
+        compare(f"tenants.{tenant_id}.reserved_calls", row["reserved_calls"], 0)
+    return differences
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "unlimited"
+    return str(value).lower() if isinstance(value, bool) else str(value)

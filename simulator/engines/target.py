@@ -1,0 +1,186 @@
+"""The service as the http engine sees it: its documents read, its events and settings written."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from service.calls import Reason, Scope
+from service.state.base import Decision
+from simulator.engines import Inconclusive
+
+API: Final = "/api/v1"
+
+
+class ItemAnswer(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one event of a batch; a refusal has a ``code`` and no decision."""
+
+    status: int
+    decision: Decision | None = None
+    reason: Reason | None = None
+    scopes: tuple[Scope, ...] = ()
+    fallback: bool = False
+    code: str | None = None
+
+
+class _BatchAnswer(msgspec.Struct, frozen=True, gc=False):
+    answers: list[ItemAnswer]
+
+
+_BATCH_DECODER: Final = msgspec.json.Decoder(_BatchAnswer)
+
+Document = dict[str, Any]
+
+
+class Target:
+    """One running service. Every method raises :class:`Inconclusive` when it does not answer."""
+
+    def __init__(self, client: httpx.Client, admin_token: str, call_token: str) -> None:
+        self._client = client
+        self._admin = {"X-Admin-Token": admin_token}
+        self._call = {"X-Call-Token": call_token, "Content-Type": "application/json"}
+
+    @property
+    def url(self) -> str:
+        return str(self._client.base_url)
+
+    def send_events(self, body: bytes) -> list[ItemAnswer]:
+        """Send a batch, written as JSON; one answer an event."""
+        response = self._request("POST", "/calls/events", self._call, content=body)
+        try:
+            return _BATCH_DECODER.decode(response.content).answers
+        except msgspec.DecodeError as error:
+            raise Inconclusive(
+                f"{self.url} answered a batch in a form that is not known: {error}"
+            ) from None
+
+    def tick(self, at_us: int) -> None:
+        """Advance the virtual clock and apply the deadlines that fell due."""
+        body = msgspec.json.encode({"events": [{"event": "tick", "at_us": at_us}]})
+        (answer,) = self.send_events(body)
+        if answer.status != 200:
+            raise Inconclusive(f"{self.url} did not advance its clock: {answer.code}")
+
+    def capacity(self) -> Document:
+        """Limits, slots and counters of everything: one snapshot."""
+        return self._read("/capacity")
+
+    def held(self) -> Document:
+        """The ids of the calls that hold a slot, by state."""
+        return self._read("/metrics/capacity/debug")
+
+    def live(self) -> Document:
+        """The published figures of all tenants."""
+        return self._read("/metrics/live")
+
+    def live_for(self, tenant_id: str) -> Document:
+        """The published figures of one configured tenant."""
+        return self._read(f"/metrics/live/{_quoted(tenant_id)}")
+
+    def has_instructions(self, tenant_id: str) -> bool:
+        response = self._send("GET", f"/tenants/{_quoted(tenant_id)}/instructions", self._admin)
+        if response.status_code == 404:
+            return False
+        self._check(response)
+        return True
+
+    def put_instructions(self, tenant_id: str, text: str, at_us: int) -> None:
+        self._write(
+            "PUT", f"/tenants/{_quoted(tenant_id)}/instructions", {"text": text, "at_us": at_us}
+        )
+
+    def delete_instructions(self, tenant_id: str, at_us: int) -> None:
+        self._request(
+            "DELETE",
+            f"/tenants/{_quoted(tenant_id)}/instructions",
+            self._admin,
+            params={"at_us": at_us},
+        )
+
+    def create_tenant(self, document: Mapping[str, object]) -> None:
+        self._write("POST", "/tenants", document)
+
+    def delete_tenant(self, tenant_id: str, at_us: int) -> None:
+        self._request(
+            "DELETE", f"/tenants/{_quoted(tenant_id)}", self._admin, params={"at_us": at_us}
+        )
+
+    def change_limits(self, document: Mapping[str, object]) -> None:
+        self._write("PATCH", "/capacity", document)
+
+    def _read(self, path: str) -> Document:
+        response = self._request("GET", path, self._admin)
+        try:
+            document: Document = msgspec.json.decode(response.content, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise Inconclusive(f"{self.url}{API}{path} is not a JSON object: {error}") from None
+        return document
+
+    def _write(self, method: str, path: str, document: Mapping[str, object]) -> None:
+        headers = {**self._admin, "Content-Type": "application/json"}
+        self._request(method, path, headers, content=msgspec.json.encode(document))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        content: bytes | None = None,
+        params: Mapping[str, int] | None = None,
+    ) -> httpx.Response:
+        response = self._send(method, path, headers, content=content, params=params)
+        self._check(response)
+        return response
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        content: bytes | None = None,
+        params: Mapping[str, int] | None = None,
+    ) -> httpx.Response:
+        try:
+            return self._client.request(
+                method, API + path, headers=headers, content=content, params=params
+            )
+        except httpx.HTTPError as error:
+            raise Inconclusive(
+                f"{self.url} did not answer {method} {API}{path}: "
+                f"{str(error) or type(error).__name__}"
+            ) from error
+
+    def _check(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if status < 300:
+            return
+        asked = f"{response.request.method} {response.request.url.path}"
+        if status == 401:
+            raise Inconclusive(
+                f"{self.url} does not take the token for {asked}; set BUSYHOUR_ADMIN_TOKEN and "
+                "BUSYHOUR_CALL_TOKEN to the service's"
+            )
+        raise Inconclusive(f"{self.url} answered {asked} with {status}: {_what_it_says(response)}")
+
+
+def _quoted(tenant_id: str) -> str:
+    return quote(tenant_id, safe="")
+
+
+def _what_it_says(response: httpx.Response) -> str:
+    """The problem's own words, or the beginning of whatever came instead."""
+    try:
+        problem = msgspec.json.decode(response.content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return response.text[:200].strip() or response.reason_phrase
+    said = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
+    errors = problem.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        first = errors[0]
+        where = ".".join(str(part) for part in first.get("loc", ()))
+        said = f"{said} ({where}: {first.get('msg', '')})"
+    return said

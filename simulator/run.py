@@ -1,0 +1,170 @@
+"""One run from scenario to report: the only place that knows the order of the stages."""
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Protocol, runtime_checkable
+
+from simulator.oracle import expect
+from simulator.report import write_reports
+from simulator.result import RunResult
+from simulator.results import Engine, Progress, RunOutcome
+from simulator.scenario import Scenario
+from simulator.statistics import statistics_of
+from simulator.trace import CallTrace, trace_hash
+from simulator.traffic import build_trace
+from simulator.verdict import judge
+
+LATEST: Final = "latest"
+LATEST_NOTE: Final = "latest.txt"
+"""Stands in for the link where a file system has no links; names the newest directory."""
+
+
+class StageProgress(Protocol):
+    """Told which stage a run is in and how far that is."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+class LaunchedEngine(Protocol):
+    """An engine whose service is on its way up."""
+
+    def __enter__(self) -> "LaunchedEngine": ...
+    def __exit__(self, *raised: object) -> None: ...
+    def run(self, progress: Progress | None = None) -> RunOutcome: ...
+
+
+@runtime_checkable
+class LaunchingEngine(Protocol):
+    """An engine that needs time to start, which the oracle can use."""
+
+    @property
+    def target_url(self) -> str | None: ...
+    def launch(self, trace: CallTrace) -> LaunchedEngine: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A judged run and the directory its documents are in."""
+
+    result: RunResult
+    directory: Path
+
+
+def run_scenario(
+    scenario: Scenario,
+    engine: Engine,
+    *,
+    out: Path,
+    command: str,
+    progress: StageProgress | None = None,
+) -> Report:
+    """Draw the trace, work out what must come out, play it, judge it, and write the reports.
+
+    ``out`` gets ``<scenario>/<UTC time>/`` and ``<scenario>/latest``. ``command`` is the command
+    line that repeats the run. Raises :class:`simulator.trace.TraceInvalid` for a scenario that
+    contradicts itself, :class:`simulator.engines.Inconclusive`, and OSError from writing.
+    """
+    started_at, started = datetime.now(UTC), time.monotonic()
+    trace = build_trace(scenario)
+    observed, expected = _play(trace, engine, progress)
+    statistics = statistics_of(trace, observed.log)
+    judgement = judge(
+        trace=trace,
+        observed=observed,
+        expected=expected,
+        statistics=statistics,
+        expect=scenario.expect,
+        thresholds=scenario.thresholds,
+    )
+    result = RunResult(
+        scenario=scenario,
+        trace=trace,
+        trace_hash=trace_hash(trace),
+        engine=engine.name,
+        target=engine.target_url if isinstance(engine, LaunchingEngine) else None,
+        observed=observed,
+        expected=expected,
+        statistics=statistics,
+        judgement=judgement,
+        started_at=started_at,
+        duration_s=time.monotonic() - started,
+        versions=_versions(),
+        command=command,
+    )
+    return Report(result, _publish(result, out / scenario.name))
+
+
+def _play(
+    trace: CallTrace, engine: Engine, progress: StageProgress | None
+) -> tuple[RunOutcome, RunOutcome]:
+    """What the engine observed and what the oracle expects."""
+    told = _teller(progress)
+    if not isinstance(engine, LaunchingEngine):
+        expected = expect(trace, told("oracle"))
+        return engine.run(trace, told("engine")), expected
+    with engine.launch(trace) as launched:
+        expected = expect(trace, told("oracle"))
+        return launched.run(told("engine")), expected
+
+
+def _teller(progress: StageProgress | None) -> Callable[[str], Progress | None]:
+    def told(stage: str) -> Progress | None:
+        if progress is None:
+            return None
+        return lambda done, total: progress(stage, done, total)
+
+    return told
+
+
+def _versions() -> Mapping[str, str]:
+    return {
+        "busyhour": version("busyhour"),
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "platform": platform.platform(),
+    }
+
+
+def _publish(result: RunResult, parent: Path) -> Path:
+    """Write the reports so that a directory with a run's name is always whole."""
+    parent.mkdir(parents=True, exist_ok=True)
+    name = f"{result.started_at:%Y-%m-%dT%H-%M-%SZ}"
+    part = parent / f".{name}-{os.getpid()}.part"
+    try:
+        write_reports(result, part)
+        directory = _claim(part, parent, name)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    _point_latest(parent, directory.name)
+    return directory
+
+
+def _claim(part: Path, parent: Path, name: str) -> Path:
+    """Give the directory its name, with a number behind it when runs share a second."""
+    number = 1
+    while True:
+        directory = parent / (name if number == 1 else f"{name}-{number}")
+        if not directory.exists():
+            part.rename(directory)
+            return directory
+        number += 1
+
+
+def _point_latest(parent: Path, name: str) -> None:
+    link = parent / f".{LATEST}-{os.getpid()}"
+    try:
+        link.symlink_to(name, target_is_directory=True)
+        link.replace(parent / LATEST)
+    except OSError:
+        with suppress(OSError):
+            link.unlink()
+        (parent / LATEST_NOTE).write_text(f"{name}\n", encoding="utf-8")
