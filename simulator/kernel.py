@@ -24,6 +24,7 @@ COMPILE_FROM_ROWS: Final = 100_000
 
 _MOST_HEARINGS: Final = 16
 _MOST_BUCKETS: Final = 1 << 20
+_OFFERS_A_BUCKET: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class KernelRun:
         self._keep_log = keep_log
         self._compiled = compiled
         self._rules = pack.pack_rules(conditions)
+        self._faults = pack.pack_faults(conditions)
         self._state = pack.initial_state(conditions)
         self._slots = _no_slots()
         self._rows = pack.no_rows()
@@ -112,6 +114,7 @@ class KernelRun:
             pack.pack_columns(rows),
             pack.pack_heard(rows),
             self._rules,
+            self._faults,
             self._state,
             slots,
             dependents,
@@ -175,14 +178,14 @@ class KernelRun:
     def _calendar(self, rows: pack.Rows, *, is_last: bool) -> tuple[int, int]:
         """Width of a bucket, as a shift, and the number of buckets, a power of two.
 
-        A bucket is about one mean gap between offers wide, and the ring a few mean lives long, as
-        far as that many buckets can be of use to the calls that may be held at all.
+        A bucket is a few mean gaps between offers wide, and the ring a few mean lives long, as far
+        as that many buckets can be of use to the calls that may be held at all.
         """
         now = int(self._state.scalars[core.NOW])
         end = self._conditions.duration_us
         if not is_last:
             end = max(now, int(rows.columns["offer_us"].max()))
-        shift = max(1, (end - now) // max(1, len(rows))).bit_length() - 1
+        shift = max(1, _OFFERS_A_BUCKET * (end - now) // max(1, len(rows))).bit_length() - 1
         life = sum(
             float(rows.columns[name][:: max(1, len(rows) // 1024)].mean()) if len(rows) else 0.0
             for name in ("setup_us", "connect_us", "hold_us")
@@ -257,10 +260,8 @@ def _with_room(slots: core.Slots, room: int) -> core.Slots:
     if room <= len(slots.tenant):
         return slots
     more = room - len(slots.tenant)
-    return core.Slots(
-        *(np.concatenate((array, np.empty(more, array.dtype))) for array in slots[:-1]),
-        slots.buckets,
-    )
+    grown = (np.concatenate((array, np.empty(more, array.dtype))) for array in slots[:-1])
+    return core.Slots._make((*grown, slots.buckets))
 
 
 def _extended(array: pack.Array, more: int) -> pack.Array:

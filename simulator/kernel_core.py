@@ -8,8 +8,8 @@ the shared enumerations stand here as plain numbers (a unit test holds them to t
 After its admission a call's life is a function of its trace row and the instant of its offer, so
 only admission couples calls. The loop therefore walks over offers: it computes an admitted call's
 whole life at once, counts it, and remembers the slot's release. Releases wait in a calendar queue:
-a ring of buckets about as wide as the mean gap between offers, each a linked list of slots, and a
-small heap of the slots due in the bucket that time has reached.
+a ring of buckets a few mean gaps between offers wide, each a linked list of slots, and a small heap
+of the slots due in the bucket that time has reached. Slots are freed lazily, only when it matters.
 """
 
 from typing import Any, NamedTuple
@@ -134,7 +134,8 @@ class Rules(NamedTuple):
     """What the run is played against, as numbers; places of tenants are those of the trace."""
 
     tenant_row: Any
-    instructions: Any
+    found: Any
+    """What a lookup without a fault finds."""
     fallback: Any
     change_us: Any
     change_limit: Any
@@ -144,11 +145,16 @@ class Rules(NamedTuple):
     edit_reserved: Any
     edit_enabled: Any
     checkpoint_us: Any
-    fault_result: Any
-    fault_from_us: Any
-    fault_until_us: Any
-    fault_span: Any
-    fault_applies: Any
+
+
+class Faults(NamedTuple):
+    """Lookup faults in listed order; ``applies`` is read at ``place * faults + fault``."""
+
+    result: Any
+    from_us: Any
+    until_us: Any
+    span: Any
+    applies: Any
 
 
 class State(NamedTuple):
@@ -263,57 +269,54 @@ def heap_drop(times: Any, keys: Any, size: int) -> None:
     keys[i] = key
 
 
-def look_up(rules: Any, tenants: int, place: int, at: int, draw: int) -> int:
-    """What the instructions lookup of an accept at ``at`` finds."""
+def look_up(faults: Any, place: int, at: int, draw: int, otherwise: int) -> int:
+    """What the instructions lookup of an accept at ``at`` finds; without a fault ``otherwise``."""
     low = 0
-    for fault in range(len(rules.fault_span)):
+    count = len(faults.span)
+    for fault in range(count):
         if (
-            rules.fault_from_us[fault] <= at < rules.fault_until_us[fault]
-            and rules.fault_applies[fault * tenants + place] != 0
+            faults.from_us[fault] <= at < faults.until_us[fault]
+            and faults.applies[place * count + fault] != 0
         ):
-            low += rules.fault_span[fault]
+            low += faults.span[fault]
             if draw < low:
-                return rules.fault_result[fault]  # type: ignore[no-any-return]
-    if rules.instructions[place] != 0:
-        return FOUND
-    return MISSING
+                return faults.result[fault]  # type: ignore[no-any-return]
+    return otherwise
 
 
 def plain_life(
-    rules: Any,
-    limits: Any,
-    place: int,
     offered: int,
     setup: int,
     connect: int,
     hold: int,
     refer: int,
     patience: int,
-    draw: int,
+    found: int,
+    fallback: int,
+    stop: int,
 ) -> tuple[int, int, int, int, int, int]:
     """The life of an admitted call whose every event is heard when due, without deadlines.
 
+    ``found`` is what a lookup finds when the accept is due; nothing happens from ``stop`` on.
     Returns fate, accepted, started and released instants, lookup result, and whether referred.
+    Only numbers go in and out, so that the compiler can put it in place.
     """
-    stop = limits.stop_us
-    gives_up = patience != NEVER and patience < setup + connect
-    if gives_up and patience < setup:
-        hung_up = offered + patience
+    accepted = offered + setup
+    started = accepted + connect
+    hung_up = offered + patience
+    gives_up = patience != NEVER and hung_up < started
+    if gives_up and hung_up < accepted:
         if hung_up >= stop:
             return STILL_PENDING, NEVER, NEVER, FOREVER, NO_LOOKUP, 0
         return ABANDONED_PENDING, NEVER, NEVER, hung_up, NO_LOOKUP, 0
-    accepted = offered + setup
     if accepted >= stop:
         return STILL_PENDING, NEVER, NEVER, FOREVER, NO_LOOKUP, 0
-    found = look_up(rules, limits.tenants, place, accepted, draw)
-    if found != FOUND and rules.fallback[place] == 0:
+    if found != FOUND and fallback == 0:
         return REJECTED_INSTRUCTIONS, NEVER, NEVER, accepted, found, 0
     if gives_up:
-        hung_up = offered + patience
         if hung_up >= stop:
             return STILL_ACCEPTED, accepted, NEVER, FOREVER, found, 0
         return ABANDONED_ACCEPTED, accepted, NEVER, hung_up, found, 0
-    started = accepted + connect
     if started >= stop:
         return STILL_ACCEPTED, accepted, NEVER, FOREVER, found, 0
     referred = 1 if refer != NEVER and started + refer < stop else 0
@@ -358,7 +361,7 @@ def hear(
 
 
 def heard_life(
-    rules: Any,
+    faults: Any,
     limits: Any,
     heard: Any,
     first: int,
@@ -373,6 +376,8 @@ def heard_life(
     refer: int,
     patience: int,
     draw: int,
+    otherwise: int,
+    fallback: int,
 ) -> tuple[int, int, int, int, int, int, int]:
     """The life of an admitted call under deadlines and its deliveries ``first`` to ``last``.
 
@@ -415,8 +420,8 @@ def heard_life(
             i += 1
         if event == ACCEPT:
             if fate == STILL_PENDING:
-                found = look_up(rules, limits.tenants, place, at, draw)
-                if found != FOUND and rules.fallback[place] == 0:
+                found = look_up(faults, place, at, draw, otherwise)
+                if found != FOUND and fallback == 0:
                     return REJECTED_INSTRUCTIONS, NEVER, NEVER, at, found, 0, 0
                 fate = STILL_ACCEPTED
                 accepted = at
@@ -444,6 +449,7 @@ def advance(
     columns: Any,
     heard: Any,
     rules: Any,
+    faults: Any,
     state: Any,
     slots: Any,
     dependents: Any,
@@ -477,7 +483,63 @@ def advance(
     warm_up = limits.warm_up_us
     shift = limits.shift
     mask = limits.mask
+    has_faults = len(faults.span) > 0
+    has_dependents = limits.has_dependents
+    has_deliveries = limits.has_deliveries
+    has_deadlines = limits.has_deadlines
+    keeps_log = limits.keeps_log
+    is_last = limits.is_last
+    stop_us = limits.stop_us
 
+    tenant_column = columns.tenant
+    offer_us = columns.offer_us
+    setup_us = columns.setup_us
+    connect_us = columns.connect_us
+    hold_us = columns.hold_us
+    end_kind = columns.end_kind
+    refer_us = columns.refer_us
+    patience_us = columns.patience_us
+    lookup_draw = columns.lookup_draw
+    after = columns.after
+    after_on = columns.after_on
+    delay_us = columns.delay_us
+    attempt_column = columns.attempt
+    delivery_first = heard.first
+    tenant_row = rules.tenant_row
+    rule_found = rules.found
+    rule_fallback = rules.fallback
+    change_us = rules.change_us
+    change_limit = rules.change_limit
+    change_first = rules.change_first
+    edit_tenant = rules.edit_tenant
+    edit_cap = rules.edit_cap
+    edit_reserved = rules.edit_reserved
+    edit_enabled = rules.edit_enabled
+    checkpoint_us = rules.checkpoint_us
+    cap = state.cap
+    reserved = state.reserved
+    is_open = state.open
+    tenant_in_use = state.in_use
+    states = state.checkpoints
+    slot_tenant = slots.tenant
+    slot_release_us = slots.release_us
+    slot_accepted_us = slots.accepted_us
+    slot_started_us = slots.started_us
+    slot_following = slots.following
+    near_us = slots.near_us
+    near_slot = slots.near_slot
+    buckets = slots.buckets
+    due_us = dependents.due_us
+    due_key = dependents.due_key
+    child_first = dependents.first
+    child_following = dependents.following
+    root_counts_of = dependents.root_counts
+    log_fate = log.fate
+    log_scopes = log.scopes
+    log_offered_us = log.offered_us
+    log_accepted_us = log.accepted_us
+    log_started_us = log.started_us
+    log_released_us = log.released_us
     scalars = state.scalars
     in_use = scalars[IN_USE]
     reserved_sum = scalars[RESERVED_SUM]
@@ -495,12 +557,12 @@ def advance(
     window = state.window
     window_total = state.window_total
 
-    if limits.has_dependents:
+    if has_dependents:
         for row in range(rows - 1, -1, -1):
-            parent = columns.after[row * steps[8]]
+            parent = after[row * steps[8]]
             if parent != NEVER:
-                dependents.following[row] = dependents.first[parent]
-                dependents.first[parent] = row
+                child_following[row] = child_first[parent]
+                child_first[parent] = row
 
     # The buckets fit the rows at hand, so the releases still waiting move into the new ones.
     t = scalars[NOW]
@@ -508,71 +570,105 @@ def advance(
     wheel_size = 0
     near_size = 0
     for slot in range(slots_used):
-        released = slots.release_us[slot]
-        if slots.tenant[slot] >= 0 and released != FOREVER:
+        released = slot_release_us[slot]
+        if slot_tenant[slot] >= 0 and released != FOREVER:
             if released >> shift <= bucket:
-                heap_push(slots.near_us, slots.near_slot, near_size, released, slot)
+                heap_push(near_us, near_slot, near_size, released, slot)
                 near_size += 1
             else:
-                slots.following[slot] = slots.buckets[released >> shift & mask]
-                slots.buckets[released >> shift & mask] = slot
+                slot_following[slot] = buckets[released >> shift & mask]
+                buckets[released >> shift & mask] = slot
                 wheel_size += 1
 
-    changes = len(rules.change_us)
-    checkpoints = len(rules.checkpoint_us)
-    change_at = rules.change_us[next_change] if next_change < changes else FOREVER
-    checkpoint_at = (
-        rules.checkpoint_us[next_checkpoint] if next_checkpoint < checkpoints else FOREVER
-    )
+    changes = len(change_us)
+    checkpoints = len(checkpoint_us)
+    change_at = change_us[next_change] if next_change < changes else FOREVER
+    checkpoint_at = checkpoint_us[next_checkpoint] if next_checkpoint < checkpoints else FOREVER
     next_row = 0
-    while next_row < rows and columns.offer_us[next_row] < 0:
+    while next_row < rows and offer_us[next_row] < 0:
         next_row += 1
 
     while True:
         # The next offer: the least (instant, attempt, row) of both queues.
         if next_row < rows:
             row = next_row
-            t = columns.offer_us[row]
+            t = offer_us[row]
             if due_size > 0 and (
-                dependents.due_us[0] < t
+                due_us[0] < t
                 or (
-                    dependents.due_us[0] == t
-                    and dependents.due_key[0]
-                    < (columns.attempt[row * attempt_step] << ROW_BITS | row)
+                    due_us[0] == t
+                    and due_key[0] < (attempt_column[row * attempt_step] << ROW_BITS | row)
                 )
             ):
-                t = dependents.due_us[0]
-                row = dependents.due_key[0] & ROW_MASK
-                heap_drop(dependents.due_us, dependents.due_key, due_size)
+                t = due_us[0]
+                row = due_key[0] & ROW_MASK
+                heap_drop(due_us, due_key, due_size)
                 due_size -= 1
             else:
                 next_row += 1
-                while next_row < rows and columns.offer_us[next_row] < 0:
+                while next_row < rows and offer_us[next_row] < 0:
                     next_row += 1
-        elif limits.is_last and due_size > 0:
-            t = dependents.due_us[0]
-            row = dependents.due_key[0] & ROW_MASK
-            heap_drop(dependents.due_us, dependents.due_key, due_size)
+        elif is_last and due_size > 0:
+            t = due_us[0]
+            row = due_key[0] & ROW_MASK
+            heap_drop(due_us, due_key, due_size)
             due_size -= 1
-        elif limits.is_last:
+        elif is_last:
             row = NEVER
             t = duration
         else:
             break
 
+        # Slots whose release lies behind are freed no earlier than somebody can tell. Until then
+        # the numbers in use are too high, which does no harm while even so there is room, no peak
+        # is passed and no new slot has to be opened.
+        in_window = t >= warm_up
+        is_exact = row == NEVER or change_at <= t or checkpoint_at < t
+        if not is_exact:
+            place = tenant_column[row * tenant_step]
+            used = tenant_in_use[place]
+            is_exact = (
+                in_use + 1 >= limit
+                or used >= cap[place]
+                or (reserved_sum >= limit and used >= reserved[place])
+                or free_slot < 0
+                or (
+                    in_window
+                    and (
+                        in_use >= peak or used >= window[tenant_row[place] * WINDOW_COUNT + W_PEAK]
+                    )
+                )
+            )
+
         # Changes up to the offer, checkpoints before it, and the releases before each of them.
-        while True:
+        while is_exact:
             until = t
             if change_at <= until:
                 until = change_at
             if checkpoint_at < until:
                 until = checkpoint_at
             until_bucket = until >> shift
+            walk = NEVER
             while True:
-                if near_size > 0 and slots.near_us[0] <= until:
-                    released = slots.near_us[0]
-                    slot = slots.near_slot[0]
-                    heap_drop(slots.near_us, slots.near_slot, near_size)
+                if walk >= 0:
+                    slot = walk
+                    walk = slot_following[slot]
+                    released = slot_release_us[slot]
+                    if released >> shift != bucket:
+                        slot_following[slot] = buckets[bucket & mask]
+                        buckets[bucket & mask] = slot
+                        continue
+                    wheel_size -= 1
+                    # Order only matters where time begins to count as no longer congested, and
+                    # not at all in a bucket that lies wholly behind.
+                    if bucket == until_bucket or in_use >= limit:
+                        heap_push(near_us, near_slot, near_size, released, slot)
+                        near_size += 1
+                        continue
+                elif near_size > 0 and near_us[0] <= until:
+                    released = near_us[0]
+                    slot = near_slot[0]
+                    heap_drop(near_us, near_slot, near_size)
                     near_size -= 1
                 elif bucket >= until_bucket:
                     break
@@ -581,31 +677,18 @@ def advance(
                     break
                 else:
                     bucket += 1
-                    slot = slots.buckets[bucket & mask]
-                    if slot < 0:
-                        continue
-                    slots.buckets[bucket & mask] = NEVER
-                    while slot >= 0:
-                        following = slots.following[slot]
-                        released = slots.release_us[slot]
-                        if released >> shift == bucket:
-                            heap_push(slots.near_us, slots.near_slot, near_size, released, slot)
-                            near_size += 1
-                            wheel_size -= 1
-                        else:
-                            slots.following[slot] = slots.buckets[bucket & mask]
-                            slots.buckets[bucket & mask] = slot
-                        slot = following
+                    walk = buckets[bucket & mask]
+                    buckets[bucket & mask] = NEVER
                     continue
                 if in_use == limit and released > full_since:
                     congested_us += min(released, duration) - full_since
                 in_use -= 1
-                place = slots.tenant[slot]
-                state.in_use[place] -= 1
-                if state.in_use[place] >= state.reserved[place]:
+                place = slot_tenant[slot]
+                tenant_in_use[place] -= 1
+                if tenant_in_use[place] >= reserved[place]:
                     reserved_sum -= 1
-                slots.tenant[slot] = NEVER
-                slots.following[slot] = free_slot
+                slot_tenant[slot] = NEVER
+                slot_following[slot] = free_slot
                 free_slot = slot
 
             if change_at <= t and change_at <= checkpoint_at:
@@ -614,43 +697,39 @@ def advance(
                     congested_us += at - full_since
                 scalars[LIMIT_US] += limit * (at - scalars[LIMIT_SINCE])
                 scalars[LIMIT_SINCE] = at
-                if rules.change_limit[next_change] != NEVER:
-                    limit = rules.change_limit[next_change]
+                if change_limit[next_change] != NEVER:
+                    limit = change_limit[next_change]
                 full_since = at
-                for edit in range(
-                    rules.change_first[next_change], rules.change_first[next_change + 1]
-                ):
-                    place = rules.edit_tenant[edit]
-                    if rules.edit_cap[edit] != NEVER:
-                        state.cap[place] = rules.edit_cap[edit]
-                    if rules.edit_reserved[edit] != NEVER:
-                        reserved_sum -= max(state.in_use[place], state.reserved[place])
-                        state.reserved[place] = rules.edit_reserved[edit]
-                        reserved_sum += max(state.in_use[place], state.reserved[place])
-                    if rules.edit_enabled[edit] != NEVER:
-                        state.open[place] = rules.edit_enabled[edit]
+                for edit in range(change_first[next_change], change_first[next_change + 1]):
+                    place = edit_tenant[edit]
+                    if edit_cap[edit] != NEVER:
+                        cap[place] = edit_cap[edit]
+                    if edit_reserved[edit] != NEVER:
+                        reserved_sum -= max(tenant_in_use[place], reserved[place])
+                        reserved[place] = edit_reserved[edit]
+                        reserved_sum += max(tenant_in_use[place], reserved[place])
+                    if edit_enabled[edit] != NEVER:
+                        is_open[place] = edit_enabled[edit]
                 next_change += 1
-                change_at = rules.change_us[next_change] if next_change < changes else FOREVER
+                change_at = change_us[next_change] if next_change < changes else FOREVER
             elif checkpoint_at < t:
                 base = next_checkpoint * (3 * tenants + 1)
-                state.checkpoints[base] = limit
+                states[base] = limit
                 for slot in range(slots_used):
-                    place = slots.tenant[slot]
+                    place = slot_tenant[slot]
                     if place >= 0:
                         cell = base + 1 + 3 * place
-                        accepted = slots.accepted_us[slot]
-                        started = slots.started_us[slot]
+                        accepted = slot_accepted_us[slot]
+                        started = slot_started_us[slot]
                         if accepted == NEVER or accepted > checkpoint_at:
-                            state.checkpoints[cell] += 1
+                            states[cell] += 1
                         else:
-                            state.checkpoints[cell + 1] += 1
+                            states[cell + 1] += 1
                             if started != NEVER and started <= checkpoint_at:
-                                state.checkpoints[cell + 2] += 1
+                                states[cell + 2] += 1
                 next_checkpoint += 1
                 checkpoint_at = (
-                    rules.checkpoint_us[next_checkpoint]
-                    if next_checkpoint < checkpoints
-                    else FOREVER
+                    checkpoint_us[next_checkpoint] if next_checkpoint < checkpoints else FOREVER
                 )
             else:
                 break
@@ -659,11 +738,10 @@ def advance(
             break
 
         # The offer.
-        attempt = columns.attempt[row * attempt_step]
-        place = columns.tenant[row * tenant_step]
-        counter = rules.tenant_row[place] * COUNTER_COUNT
-        figure = rules.tenant_row[place] * WINDOW_COUNT
-        in_window = t >= warm_up
+        attempt = attempt_column[row * attempt_step]
+        place = tenant_column[row * tenant_step]
+        counter = tenant_row[place] * COUNTER_COUNT
+        figure = tenant_row[place] * WINDOW_COUNT
         counters[counter + OFFERED_CALLS] += 1
         total[OFFERED_CALLS] += 1
         if in_window:
@@ -675,7 +753,7 @@ def advance(
         accepted = NEVER
         started = NEVER
         finished = t
-        if state.open[place] == 0:
+        if is_open[place] == 0:
             fate = REJECTED_TENANT
             counters[counter + REJECTED_CALLS_TENANT_NOT_CONFIGURED] += 1
             total[REJECTED_CALLS_TENANT_NOT_CONFIGURED] += 1
@@ -685,12 +763,12 @@ def advance(
                 if attempt == 0:
                     scalars[FIRST_REJECTED_TENANT] += 1
         else:
-            used = state.in_use[place]
+            used = tenant_in_use[place]
             if in_use >= limit:
                 scopes = TOTAL_FULL
-            elif used >= state.reserved[place] and reserved_sum >= limit:
+            elif used >= reserved[place] and reserved_sum >= limit:
                 scopes = RESERVED_FULL
-            if used >= state.cap[place]:
+            if used >= cap[place]:
                 scopes += TENANT_FULL
             if scopes != 0:
                 fate = REJECTED_CAPACITY
@@ -704,26 +782,27 @@ def advance(
             else:
                 first = 0
                 last = 0
-                if limits.has_deliveries:
-                    first = heard.first[row]
-                    last = heard.first[row + 1]
-                if first == last and not limits.has_deadlines:
-                    expired = 0
+                if has_deliveries:
+                    first = delivery_first[row]
+                    last = delivery_first[row + 1]
+                setup = setup_us[row * setup_step]
+                connect = connect_us[row * connect_step]
+                hold = hold_us[row * hold_step]
+                refer = refer_us[row * refer_step]
+                patience = patience_us[row * patience_step]
+                draw = lookup_draw[row * draw_step]
+                found = rule_found[place]
+                fallback = rule_fallback[place]
+                expired = 0
+                if first == last and not has_deadlines:
+                    if has_faults:
+                        found = look_up(faults, place, t + setup, draw, found)
                     fate, accepted, started, finished, found, referred = plain_life(
-                        rules,
-                        limits,
-                        place,
-                        t,
-                        columns.setup_us[row * setup_step],
-                        columns.connect_us[row * connect_step],
-                        columns.hold_us[row * hold_step],
-                        columns.refer_us[row * refer_step],
-                        columns.patience_us[row * patience_step],
-                        columns.lookup_draw[row * draw_step],
+                        t, setup, connect, hold, refer, patience, found, fallback, stop_us
                     )
                 else:
                     fate, accepted, started, finished, found, referred, expired = heard_life(
-                        rules,
+                        faults,
                         limits,
                         heard,
                         first,
@@ -732,12 +811,14 @@ def advance(
                         hearing_event,
                         place,
                         t,
-                        columns.setup_us[row * setup_step],
-                        columns.connect_us[row * connect_step],
-                        columns.hold_us[row * hold_step],
-                        columns.refer_us[row * refer_step],
-                        columns.patience_us[row * patience_step],
-                        columns.lookup_draw[row * draw_step],
+                        setup,
+                        connect,
+                        hold,
+                        refer,
+                        patience,
+                        draw,
+                        found,
+                        fallback,
                     )
 
                 if found == ERROR:
@@ -760,7 +841,7 @@ def advance(
                     total[ENDED_CALLS] += 1
                     counters[counter + ACTIVE_US_TOTAL] += finished - started
                     total[ACTIVE_US_TOTAL] += finished - started
-                    if expired != 0 or columns.end_kind[row * end_kind_step] == END_FAILED:
+                    if expired != 0 or end_kind[row * end_kind_step] == END_FAILED:
                         counters[counter + FAILED_CALLS] += 1
                         total[FAILED_CALLS] += 1
                 elif fate == STILL_ACTIVE:
@@ -792,42 +873,43 @@ def advance(
                     in_use += 1
                     if in_use == limit:
                         full_since = held_from
-                    state.in_use[place] = used + 1
-                    if used >= state.reserved[place]:
+                    tenant_in_use[place] = used + 1
+                    if used >= reserved[place]:
                         reserved_sum += 1
                     if free_slot >= 0:
                         slot = free_slot
-                        free_slot = slots.following[slot]
+                        free_slot = slot_following[slot]
                     else:
                         slot = slots_used
                         slots_used += 1
-                    slots.tenant[slot] = place
-                    slots.release_us[slot] = finished
-                    slots.accepted_us[slot] = accepted
-                    slots.started_us[slot] = started
+                    slot_tenant[slot] = place
+                    slot_release_us[slot] = finished
+                    if checkpoints > 0 or finished == FOREVER:
+                        slot_accepted_us[slot] = accepted
+                        slot_started_us[slot] = started
                     release_bucket = finished >> shift
                     if release_bucket <= bucket:
-                        heap_push(slots.near_us, slots.near_slot, near_size, finished, slot)
+                        heap_push(near_us, near_slot, near_size, finished, slot)
                         near_size += 1
                     elif finished != FOREVER:
-                        slots.following[slot] = slots.buckets[release_bucket & mask]
-                        slots.buckets[release_bucket & mask] = slot
+                        slot_following[slot] = buckets[release_bucket & mask]
+                        buckets[release_bucket & mask] = slot
                         wheel_size += 1
 
-        if limits.has_dependents:
-            root_counts = dependents.root_counts[row] != 0 if attempt != 0 else in_window
+        if has_dependents:
+            root_counts = root_counts_of[row] != 0 if attempt != 0 else in_window
             is_last_attempt = True
-            child = dependents.first[row]
+            child = child_first[row]
             while child != NEVER:
-                due = finished + columns.delay_us[child * delay_step]
+                due = finished + delay_us[child * delay_step]
                 if due < duration and (
-                    columns.after_on[child * after_on_step] == AFTER_FINISHED
+                    after_on[child * after_on_step] == AFTER_FINISHED
                     or fate in (REJECTED_CAPACITY, REJECTED_INSTRUCTIONS)
                 ):
-                    child_attempt = columns.attempt[child * attempt_step]
+                    child_attempt = attempt_column[child * attempt_step]
                     heap_push(
-                        dependents.due_us,
-                        dependents.due_key,
+                        due_us,
+                        due_key,
                         due_size,
                         due,
                         child_attempt << ROW_BITS | child,
@@ -835,23 +917,23 @@ def advance(
                     due_size += 1
                     if child_attempt != 0:
                         is_last_attempt = False
-                        dependents.root_counts[child] = 1 if root_counts else 0
-                child = dependents.following[child]
+                        root_counts_of[child] = 1 if root_counts else 0
+                child = child_following[child]
             if fate == REJECTED_CAPACITY and is_last_attempt and root_counts:
                 scalars[EVENTUALLY_LOST] += 1
         elif fate == REJECTED_CAPACITY and in_window:
             scalars[EVENTUALLY_LOST] += 1
 
-        if limits.keeps_log:
-            log.fate[row] = fate
-            log.scopes[row] = scopes
-            log.offered_us[row] = t
-            log.accepted_us[row] = accepted
-            log.started_us[row] = started
+        if keeps_log:
+            log_fate[row] = fate
+            log_scopes[row] = scopes
+            log_offered_us[row] = t
+            log_accepted_us[row] = accepted
+            log_started_us[row] = started
             if fate >= REJECTED_INSTRUCTIONS and finished != FOREVER:
-                log.released_us[row] = finished
+                log_released_us[row] = finished
 
-    if limits.is_last:
+    if is_last:
         if in_use >= limit and duration > full_since:
             congested_us += duration - full_since
         if duration > scalars[LIMIT_SINCE]:

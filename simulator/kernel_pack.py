@@ -139,7 +139,7 @@ def pack_columns(rows: Rows) -> core.Columns:
     steps = [
         int(len(column) == len(rows)) for name, column in rows.columns.items() if name != "offer_us"
     ]
-    return core.Columns(*columns, _input(steps, np.int64))
+    return core.Columns._make((*columns, _input(steps, np.int64)))
 
 
 def pack_heard(rows: Rows) -> core.Heard:
@@ -164,7 +164,7 @@ def _input(values: Array | Sequence[int], dtype: type[np.generic]) -> Array:
 
 
 def pack_rules(conditions: Conditions) -> core.Rules:
-    """Tenants, changes, checkpoints and lookup faults for the kernel."""
+    """Tenants, changes and checkpoints for the kernel."""
     tenants = conditions.tenants
     place = {tenant.tenant_id: k for k, tenant in enumerate(tenants) if tenant.configured}
     # A change at or after the end of the run never takes effect in it.
@@ -172,15 +172,10 @@ def pack_rules(conditions: Conditions) -> core.Rules:
     edits = [_edits(change, place) for change in changes]
     firsts = np.concatenate(([0], np.cumsum([len(edit) for edit in edits])))
     flat = np.array([values for edit in edits for values in edit], np.int64).reshape(-1, 4)
-    faults = conditions.lookup_faults
-    applies = [
-        int(fault.tenants is None or tenant.tenant_id in fault.tenants)
-        for fault in faults
-        for tenant in tenants
-    ]
+    found = [core.FOUND if tenant.instructions else core.MISSING for tenant in tenants]
     return core.Rules(
         tenant_row=_input(tenant_rows(conditions)[1], np.int64),
-        instructions=_input([tenant.instructions for tenant in tenants], np.int64),
+        found=_input(found, np.int64),
         fallback=_input([tenant.fallback for tenant in tenants], np.int64),
         change_us=_input([change.at_us for change in changes], np.int64),
         change_limit=_input([_or_never(c.max_concurrent_calls) for c in changes], np.int64),
@@ -190,11 +185,23 @@ def pack_rules(conditions: Conditions) -> core.Rules:
         edit_reserved=_input(flat[:, 2], np.int64),
         edit_enabled=_input(flat[:, 3], np.int64),
         checkpoint_us=_input(conditions.checkpoints_us, np.int64),
-        fault_result=_input([_LOOKUPS[fault.result] for fault in faults], np.int64),
-        fault_from_us=_input([fault.from_us for fault in faults], np.int64),
-        fault_until_us=_input([fault.until_us for fault in faults], np.int64),
-        fault_span=_input([fault.span for fault in faults], np.int64),
-        fault_applies=_input(applies, np.int64),
+    )
+
+
+def pack_faults(conditions: Conditions) -> core.Faults:
+    """Lookup faults for the kernel."""
+    faults = conditions.lookup_faults
+    applies = [
+        int(fault.tenants is None or tenant.tenant_id in fault.tenants)
+        for tenant in conditions.tenants
+        for fault in faults
+    ]
+    return core.Faults(
+        result=_input([_LOOKUPS[fault.result] for fault in faults], np.int64),
+        from_us=_input([fault.from_us for fault in faults], np.int64),
+        until_us=_input([fault.until_us for fault in faults], np.int64),
+        span=_input([fault.span for fault in faults], np.int64),
+        applies=_input(applies, np.int64),
     )
 
 
