@@ -6,25 +6,35 @@ import numpy as np
 
 from simulator.trace import Int64s
 
-_MEAN_BUCKET: Final = 2
 _LARGEST_BUCKET: Final = 64
 """Insertion in a bucket takes time with the square of what it holds; a crowd is sorted instead."""
 
 
-def merged_order(instants: Int64s, runs: int, *, compiled: bool) -> Int64s:
-    """The stable order of ``runs`` sorted runs laid end to end.
+def merge_runs(instants: Int64s, runs: int, *, compiled: bool) -> tuple[Int64s, Int64s]:
+    """Sorts ``runs`` sorted runs laid end to end, equal instants in the order they stand in.
 
-    ``instants`` (n,) int64 us; the answer (n,) int64 is the permutation that sorts them, equal
-    instants in the order they stand in. It is the same with ``compiled``, quicker for many calls
-    but only after numba is loaded, and without.
+    ``instants`` (n,) int64 us >= 0. Gives the sorted instants and the permutation that sorts them,
+    both (n,) int64: the same with ``compiled``, which is quicker for many calls but only after
+    numba is loaded, and without.
     """
     if runs <= 1 or not len(instants):
-        return np.arange(len(instants), dtype=np.int64)
+        return instants, np.arange(len(instants), dtype=np.int64)
     if compiled:
-        from simulator.merge_kernel import bucket_order  # loads numba, so only when it pays
+        found = _in_buckets(instants)
+        if found is not None:
+            return found
+    order = np.argsort(instants, kind="stable")
+    return instants[order], order
 
-        order = np.empty(len(instants), dtype=np.int64)
-        buckets = len(instants) // _MEAN_BUCKET + 1
-        if bucket_order(instants, buckets, _LARGEST_BUCKET, order):
-            return order
-    return np.argsort(instants, kind="stable")
+
+def _in_buckets(instants: Int64s) -> tuple[Int64s, Int64s] | None:
+    """As :func:`merge_runs`, by buckets of about one call each; None where calls crowd."""
+    from simulator.merge_kernel import bucket_order  # loads numba, so only when it pays
+
+    low, high = int(instants.min()), int(instants.max())
+    shift = max(0, ((high - low) // len(instants)).bit_length() - 1)
+    filled = np.empty(((high - low) >> shift) + 2, dtype=np.int32)
+    merged, order = np.empty_like(instants), np.empty_like(instants)
+    if bucket_order(instants, low, shift, filled, _LARGEST_BUCKET, merged, order):
+        return merged, order
+    return None

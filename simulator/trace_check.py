@@ -62,12 +62,12 @@ def _check_shapes(trace: CallTrace) -> None:
     rows = len(trace)
     for name, dtype in _DTYPES.items():
         column = getattr(trace, name)
-        _need(column.dtype == dtype, f"{name} is {column.dtype}, it must be {np.dtype(dtype)}")
-        shapes = ((rows,),) if name == "offer_us" else ((rows,), (1,))
-        _need(
-            column.shape in shapes,
-            f"{name} has shape {column.shape}, it must be ({rows},) or, for one value, (1,)",
-        )
+        if column.dtype != dtype:
+            raise TraceInvalid(f"{name} is {column.dtype}, it must be {np.dtype(dtype)}")
+        if column.shape != (rows,) and (column.shape != (1,) or name == "offer_us"):
+            raise TraceInvalid(
+                f"{name} has shape {column.shape}, it must be ({rows},) or, for one value, (1,)"
+            )
 
 
 def _check_values(trace: CallTrace) -> None:

@@ -16,7 +16,7 @@ from simulator.arrivals import arrival_process
 from simulator.chains import Chain, chain_of
 from simulator.columns import Columns, Layout, Part, Rows
 from simulator.event_deliveries import draw_deliveries
-from simulator.merge import merged_order
+from simulator.merge import merge_runs
 from simulator.samplers import ParametersInvalid
 from simulator.scenario import Scenario, Tenant
 from simulator.streams import Streams
@@ -146,11 +146,12 @@ class _ChunkBuilder:
             parts.append(Part(tenant.first, stop, stop + len(block)))
             stop += len(block)
         instants = np.concatenate([_NONE, *offers])
-        order = merged_order(instants, len(parts), compiled=self._compiled)
+        merged, order = merge_runs(instants, len(parts), compiled=self._compiled)
         if not self._chained:
-            return self._trace(Layout(parts, order), instants, None)
+            return self._trace(Layout(parts, order), merged, None)
         layout, dependents = self._with_chains(offers, parts, order)
-        return self._trace(layout, instants, dependents)
+        never = np.full(len(dependents.row), NEVER, dtype=np.int64)
+        return self._trace(layout, layout.gather(np.concatenate([instants, never])), dependents)
 
     def _with_chains(
         self, offers: Sequence[Int64s], parts: list[Part], order: Int64s
@@ -193,15 +194,13 @@ class _ChunkBuilder:
         source[dependents.row] = np.arange(calls, total)
         return Layout(all_parts, source), dependents
 
-    def _trace(self, layout: Layout, instants: Int64s, dependents: _Dependents | None) -> CallTrace:
+    def _trace(self, layout: Layout, offer_us: Int64s, dependents: _Dependents | None) -> CallTrace:
         columns, rows = self._columns, len(layout)
         after = np.array([NEVER], dtype=np.int64)
         after_on = np.array([AfterOn.NONE], dtype=np.int8)
         delay = np.zeros(1, dtype=np.int64)
         attempt = np.zeros(1, dtype=np.int32)
         if dependents is not None:
-            never = np.full(len(dependents.row), NEVER, dtype=np.int64)
-            instants = np.concatenate([instants, never])
             after, after_on = np.full(rows, NEVER, dtype=np.int64), np.zeros(rows, dtype=np.int8)
             delay, attempt = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int32)
             after[dependents.row] = dependents.row - 1
@@ -212,7 +211,7 @@ class _ChunkBuilder:
         trace = CallTrace(
             conditions=self._conditions,
             tenant=columns.tenant(layout),
-            offer_us=layout.gather(instants),
+            offer_us=offer_us,
             setup_us=columns.duration("setup", layout),
             connect_us=columns.duration("connect", layout),
             hold_us=hold,
