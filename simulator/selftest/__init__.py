@@ -12,9 +12,22 @@ from simulator.selftest.runner import Alarm, Catch, SelftestReport
 from simulator.selftest.slot_bugs import SLOT_BUGS
 from simulator.trace import CallTrace
 
-__all__ = ["GALLERY", "Alarm", "BrokenController", "Catch", "SelftestReport", "run_selftest"]
+__all__ = [
+    "GALLERY",
+    "SCENARIOS",
+    "Alarm",
+    "BrokenController",
+    "Catch",
+    "SelftestReport",
+    "run_selftest",
+]
 
 GALLERY: Final[tuple[BrokenController, ...]] = (*ADMISSION_BUGS, *SLOT_BUGS, *COUNTING_BUGS)
+
+SCENARIOS: Final[tuple[str, ...]] = tuple(
+    sorted({name for controller in GALLERY for name in controller.caught_by})
+)
+"""The shipped scenarios that the gallery names."""
 
 
 def run_selftest(

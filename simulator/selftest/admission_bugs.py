@@ -104,13 +104,13 @@ ADMISSION_BUGS: Final = (
         "limit-off-by-one",
         "compares with > where >= is meant: one call more than the limit is let in",
         with_ledgers(_LimitPlusOne),
-        ("over-capacity", "edge-ties"),
+        ("smoke", "over-capacity"),
     ),
     BrokenController(
         "cap-off-by-one",
         "compares with > where >= is meant at a tenant's own limit",
         with_ledgers(_CapPlusOne),
-        ("tenant-caps",),
+        ("smoke", "edge-ties"),
     ),
     BrokenController(
         "cap-ignored",
@@ -122,7 +122,7 @@ ADMISSION_BUGS: Final = (
         "reservation-ignored",
         "gives slots reserved for a tenant to whoever comes first",
         with_ledgers(_NoReservations),
-        ("reserved-slots",),
+        ("reserved-slots", "redial-storm"),
     ),
     BrokenController(
         "reservation-on-top",
@@ -134,13 +134,13 @@ ADMISSION_BUGS: Final = (
         "pending-is-free",
         "counts a slot only once the call is accepted, so a burst of offers gets in at once",
         with_ledgers(_PendingIsFree),
-        ("over-capacity", "flash-crowd"),
+        ("smoke", "flash-crowd"),
     ),
     BrokenController(
         "capacity-before-tenant",
         "checks capacity first: what a stray call is counted as depends on the load",
         _CapacityFirst,
-        ("misconfigured-tenants",),
+        ("smoke", "misconfigured-tenants"),
     ),
     BrokenController(
         "disabled-admitted",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.calls import US_PER_MINUTE, Counter, Outcome, State
+from service.calls import US_PER_MINUTE, Counter, Lookup, Outcome, State
 from service.lifecycle import Input, Transition
 from service.state.base import Answer
 from service.state.ledgers import Ledgers
@@ -36,6 +36,14 @@ class _RejectedInTotalOnly(Ledgers):
 class _RowForEachName(Ledgers):
     def refused(self, tenant_id: str) -> Ledger:
         return self.by_tenant.setdefault(tenant_id, Ledger(tenant_id))
+
+
+class _FallbackForAll(MemoryCore):
+    def accept(self, call_id: str, lookup: Lookup, at_us: int) -> Answer:
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.ledger.fallback_allowed = True
+        return super().accept(call_id, lookup, at_us)
 
 
 class _DisabledCountAsUnknown(Ledgers):
@@ -74,7 +82,7 @@ COUNTING_BUGS: Final = (
         "offer-counted-twice",
         "counts an offer again when it is sent again",
         _RepeatsCounted,
-        ("edge-ties",),
+        ("smoke", "edge-ties"),
     ),
     BrokenController(
         "referral-counted-twice",
@@ -86,7 +94,7 @@ COUNTING_BUGS: Final = (
         "failed-not-ended",
         "counts a failed call as failed and not as ended",
         edited(State.ACTIVE, Input.END_FAILED, up=(Counter.FAILED_CALLS,)),
-        ("smoke",),
+        ("smoke", "tenant-caps"),
     ),
     BrokenController(
         "failed-stays-active",
@@ -121,7 +129,13 @@ COUNTING_BUGS: Final = (
             Input.ACCEPT_FALLBACK_AFTER_ERROR,
             up=(Counter.ACCEPTED_CALLS,),
         ),
-        ("instructions-outage",),
+        ("smoke", "instructions-outage"),
+    ),
+    BrokenController(
+        "fallback-for-all",
+        "accepts on fallback instructions where the tenant does not allow it",
+        _FallbackForAll,
+        ("smoke", "instructions-outage"),
     ),
     BrokenController(
         "db-error-not-counted",
@@ -137,13 +151,13 @@ COUNTING_BUGS: Final = (
         "rejection-in-total-only",
         "counts a capacity rejection in the total and not for the tenant",
         with_ledgers(_RejectedInTotalOnly),
-        ("over-capacity",),
+        ("smoke", "over-capacity"),
     ),
     BrokenController(
         "row-for-each-name",
         "keeps a row for every tenant name it ever hears, so invented names fill memory",
         with_ledgers(_RowForEachName),
-        ("misconfigured-tenants",),
+        ("smoke", "misconfigured-tenants"),
     ),
     BrokenController(
         "disabled-is-unknown",
@@ -155,7 +169,7 @@ COUNTING_BUGS: Final = (
         "minutes-from-accept",
         "counts minutes from the accept instead of the start",
         _TimeFromAccept,
-        ("smoke",),
+        ("smoke", "edge-ties"),
     ),
     BrokenController(
         "minutes-rounded",

@@ -1,10 +1,12 @@
 """Controllers that lose slots, free them twice, or free them at the wrong time."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from service.calls import Outcome, State
 from service.lifecycle import Input
-from service.state.base import Answer
+from service.state.base import Answer, HeldCalls, TenantPolicy
 from service.state.ledgers import Ledgers
 from service.state.memory import MemoryCore
 from service.state.records import Ledger
@@ -20,22 +22,21 @@ class _FreedTwice(MemoryCore):
 
 
 class _LateLedgers(Ledgers):
-    __slots__ = ("late",)
-    late: list[Ledger]
+    def __init__(self, limit: int, tenants: Mapping[str, TenantPolicy]) -> None:
+        super().__init__(limit, tenants)
+        self._late: list[Ledger] = []
 
     def free_slot(self, ledger: Ledger) -> None:
-        self.late.append(ledger)
+        self._late.append(ledger)
+
+    def free_late(self) -> None:
+        while self._late:
+            super().free_slot(self._late.pop())
 
 
 class _FreedLate(MemoryCore):
     ledgers = _LateLedgers
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._late: list[Ledger] = []
-        self._late_us = 0
-        assert isinstance(self._ledgers, _LateLedgers)
-        self._ledgers.late = self._late
+    _caught_up_us = -1
 
     def offer(self, call_id: str, tenant_id: str, at_us: int) -> Answer:
         self._catch_up(at_us)
@@ -45,12 +46,15 @@ class _FreedLate(MemoryCore):
         self._catch_up(at_us)
         return super().end(call_id, outcome, at_us)
 
+    def advance(self, at_us: int) -> None:
+        self._catch_up(at_us)
+        super().advance(at_us)
+
     def _catch_up(self, at_us: int) -> None:
-        if at_us > self._late_us:
-            for ledger in self._late:
-                Ledgers.free_slot(self._ledgers, ledger)
-            self._late.clear()
-            self._late_us = at_us
+        assert isinstance(self._ledgers, _LateLedgers)
+        if at_us > self._caught_up_us:
+            self._ledgers.free_late()
+            self._caught_up_us = at_us
 
 
 class _EndedByReferral(MemoryCore):
@@ -58,6 +62,13 @@ class _EndedByReferral(MemoryCore):
         answer = super().refer(call_id, at_us)
         self.end(call_id, Outcome.COMPLETED, at_us)
         return answer
+
+
+class _RunningNotListed(MemoryCore):
+    def held(self) -> HeldCalls:
+        held = super().held()
+        waiting = tuple(call for call in held.accepted if call not in held.active)
+        return replace(held, accepted=waiting)
 
 
 class _ForgottenAtOnce(MemoryCore):
@@ -81,7 +92,7 @@ SLOT_BUGS: Final = (
             Input.ACCEPT_REJECTED_ERROR,
             frees_slot=False,
         ),
-        ("instructions-outage",),
+        ("smoke", "instructions-outage"),
     ),
     BrokenController(
         "leak-on-abandonment",
@@ -93,13 +104,13 @@ SLOT_BUGS: Final = (
         "leak-on-failure",
         "only a call that ends well gives its slot back",
         edited(State.ACTIVE, Input.END_FAILED, frees_slot=False),
-        ("smoke", "busy-hour"),
+        ("smoke", "over-capacity"),
     ),
     BrokenController(
         "freed-twice",
         "an end that arrives again frees a second slot, and one call too many gets in",
         _FreedTwice,
-        ("edge-ties",),
+        ("smoke", "edge-ties"),
     ),
     BrokenController(
         "freed-late",
@@ -114,10 +125,16 @@ SLOT_BUGS: Final = (
         ("smoke",),
     ),
     BrokenController(
+        "running-not-listed",
+        "lists the accepted calls without those that already run",
+        _RunningNotListed,
+        ("smoke",),
+    ),
+    BrokenController(
         "forgotten-at-once",
         "forgets a call when it finishes: a repeated offer is a new call",
         _ForgottenAtOnce,
-        ("edge-ties",),
+        ("smoke",),
     ),
     BrokenController(
         "never-expires",
