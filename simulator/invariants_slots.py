@@ -69,7 +69,9 @@ class _Limits:
         place = {tenant.tenant_id: place for place, tenant in enumerate(tenants)}
         self.total = _Timeline(conditions.max_concurrent_calls)
         self.caps = [_Timeline(_cap(tenant.max_concurrent_calls)) for tenant in tenants]
-        self.reserved = [_Timeline(tenant.reserved_calls) for tenant in tenants]
+        self.reserved = [
+            _Timeline(tenant.reserved_calls if tenant.configured else 0) for tenant in tenants
+        ]
         for change in conditions.changes:
             if change.max_concurrent_calls is not None:
                 self.total.set(change.at_us, change.max_concurrent_calls)

@@ -65,6 +65,7 @@ class _Lookups:
         ]
 
     def find(self, tenant: int, at_us: int, draw: int) -> int:
+        """The place in LOOKUPS of what an accept of the tenant at ``at_us`` finds."""
         reach = 0
         for from_us, until_us, span, result in self._faults[tenant]:
             if from_us <= at_us < until_us:
@@ -83,7 +84,7 @@ class _Slots:
         self._place = {tenant.tenant_id: place for place, tenant in enumerate(tenants)}
         self._limit = conditions.max_concurrent_calls
         self._caps = [tenant.max_concurrent_calls for tenant in tenants]
-        self._reserved = [tenant.reserved_calls for tenant in tenants]
+        self._reserved = [tenant.reserved_calls if tenant.configured else 0 for tenant in tenants]
         self._reserved_in_all = sum(self._reserved)
         self._in_use = [0] * len(tenants)
         self._total = 0

@@ -138,7 +138,11 @@ class BruteForce:
             mask |= 1
         if tenant.cap is not None and used[place] >= tenant.cap:
             mask |= 2
-        promised = sum(max(n, other.reserved) for n, other in zip(used, self.tenants, strict=True))
+        promised = sum(
+            max(n, other.reserved)
+            for n, other in zip(used, self.tenants, strict=True)
+            if other.configured
+        )
         if not mask & 1 and used[place] >= tenant.reserved and promised >= self.limit:
             mask |= 4
         return mask

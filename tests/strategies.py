@@ -125,9 +125,13 @@ def _draw_tenants(rng: random.Random, limit: int) -> tuple[TraceTenant, ...]:
     tenants = []
     for place in range(rng.randint(1, 4)):
         if _chance(rng, 12):
-            tenants.append(TraceTenant(f"stranger-{place}", configured=False))
+            # What is said of a tenant that is not configured must not matter.
+            reserved = rng.randint(0, 2)
+            tenants.append(
+                TraceTenant(f"stranger-{place}", configured=False, reserved_calls=reserved)
+            )
             continue
-        cap = rng.randint(0, 3) if _chance(rng, 40) else None
+        cap = rng.randint(0, 4) if _chance(rng, 40) else None
         most = spare if cap is None else min(spare, cap)
         reserved = rng.randint(0, most) if _chance(rng, 40) else 0
         spare -= reserved
@@ -183,7 +187,7 @@ def _draw_changes(
         new_limit = None
         if _chance(rng, 60):
             floor = sum(tenant.reserved_calls for tenant in now.values())
-            limit = new_limit = rng.randint(max(1, floor), max(1, floor) + 4)
+            limit = new_limit = rng.randint(floor, floor + 5)
         if named or new_limit is not None:
             changes.append(LimitsChange(at_us, new_limit, named))
     return tuple(changes)
@@ -215,11 +219,11 @@ def _draw_lookup_faults(
 def draw_conditions(rng: random.Random) -> Conditions:
     """Conditions of a short run: few slots, every feature present now and then."""
     duration_us = rng.randint(5, 40)
-    limit = rng.randint(1, 6)
+    limit = 0 if _chance(rng, 3) else rng.randint(1, 7)
     tenants = _draw_tenants(rng, limit)
 
     def deadline() -> int | None:
-        return rng.randint(1, 10) if _chance(rng, 25) else None
+        return rng.randint(0, 10) if _chance(rng, 25) else None
 
     points = {rng.randint(0, duration_us - 1) for _ in range(rng.randint(0, 5))}
     return Conditions(
@@ -269,23 +273,27 @@ def draw_trace(rng: random.Random, most_calls: int = 24) -> CallTrace:
     settings = draw_conditions(rng)
     faulty = _chance(rng, 50)
     chained = _chance(rng, 60)
+    late = 2 if _chance(rng, 10) else -1  # now and then an offer behind the end of the run
     starts = sorted(
-        (rng.randint(0, settings.duration_us - 1), rng.randint(0, len(settings.tenants) - 1))
+        (rng.randint(0, settings.duration_us + late), rng.randint(0, len(settings.tenants) - 1))
         for _ in range(rng.randint(1, most_calls))
     )
     rows: list[Row] = []
     for offer, tenant in starts:
+        first = len(rows)
         rows.append(replace(_draw_call(rng, tenant=tenant, faulty=faulty), offer=offer))
         links = rng.randint(0, 3) if chained and _chance(rng, 40) else 0
-        redials = _chance(rng, 60)
-        for link in range(links):
+        for _ in range(links):
+            # Mostly a chain; sometimes two rows wait for the same one.
+            after = rng.randint(first, len(rows) - 1) if _chance(rng, 20) else len(rows) - 1
+            redial = _chance(rng, 60)
             rows.append(
                 replace(
                     _draw_call(rng, tenant=tenant, faulty=faulty),
-                    after=len(rows) - 1,
-                    after_on=AfterOn.REJECTED if redials else AfterOn.FINISHED,
+                    after=after,
+                    after_on=AfterOn.REJECTED if redial else AfterOn.FINISHED,
                     delay=rng.randint(1, 6),
-                    attempt=link + 1 if redials else 0,
+                    attempt=rows[after].attempt + 1 if redial else 0,
                 )
             )
     return make_trace(settings, rows)
