@@ -184,7 +184,7 @@ class KernelRun:
         now = int(self._state.scalars[core.NOW])
         end = self._conditions.duration_us
         if not is_last:
-            end = max(now, int(rows.columns["offer_us"].max()))
+            end = min(end, max(now, int(rows.columns["offer_us"].max())))
         shift = max(1, _OFFERS_A_BUCKET * (end - now) // max(1, len(rows))).bit_length() - 1
         life = sum(
             float(rows.columns[name][:: max(1, len(rows) // 1024)].mean()) if len(rows) else 0.0
@@ -210,9 +210,10 @@ class KernelRun:
             return CallLog(*self._logs[0][1])
         whole = _empty_log(self._fed)
         for row_id, part in self._logs:
-            # A row that waited appears again in a later part, which then knows what became of it.
+            # A row that waited stands in several parts, and was made in at most one of them.
+            made = part.fate != Fate.NOT_MADE
             for column, values in zip(whole, part, strict=True):
-                column[row_id] = values
+                column[row_id[made]] = values[made]
         return CallLog(*whole)
 
 

@@ -96,7 +96,7 @@ W_SLOT_US = 3
 W_PEAK = 4
 WINDOW_COUNT = 5
 
-ROW_BITS = 40
+ROW_BITS = 32
 """A waiting dependent's key is ``attempt << ROW_BITS | row``, so that keys sort as offers do."""
 ROW_MASK = (1 << ROW_BITS) - 1
 
@@ -584,9 +584,12 @@ def advance(
     checkpoints = len(checkpoint_us)
     change_at = change_us[next_change] if next_change < changes else FOREVER
     checkpoint_at = checkpoint_us[next_checkpoint] if next_checkpoint < checkpoints else FOREVER
+    # Independent rows are in order of time; those at or after the end of the run are not made.
     next_row = 0
     while next_row < rows and offer_us[next_row] < 0:
         next_row += 1
+    if next_row < rows and offer_us[next_row] >= duration:
+        next_row = rows
 
     while True:
         # The next offer: the least (instant, attempt, row) of both queues.
@@ -608,6 +611,8 @@ def advance(
                 next_row += 1
                 while next_row < rows and offer_us[next_row] < 0:
                     next_row += 1
+                if next_row < rows and offer_us[next_row] >= duration:
+                    next_row = rows
         elif is_last and due_size > 0:
             t = due_us[0]
             row = due_key[0] & ROW_MASK
