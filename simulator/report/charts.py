@@ -15,7 +15,7 @@ from simulator.report.figures import clock, number
 from simulator.report.series import Series
 from simulator.trace import Conditions, Int64s
 
-MOST_TENANT_BINS: Final = 120
+MOST_TENANT_BINS: Final = 72
 """Bins of a tenant's own small drawing."""
 
 _HEIGHT: Final = 1000
@@ -94,18 +94,10 @@ def draw_rejections(series: Series, conditions: Conditions) -> Drawing:
     return _drawing(series.edges_us, tuple(layers), ticks, top, conditions)
 
 
-def draw_tenant(series: Series, place: int, top: int) -> str:
-    """The path of one tenant's rejections over the run, all reasons, ``top`` at full height."""
+def draw_tenant(series: Series, place: int) -> str:
+    """The path of one tenant's rejections over the run, all reasons, on a scale of its own."""
     edges, counts = _coarser(series.edges_us, series.rejections[:, place].sum(axis=1))
-    return _area(edges, counts.tolist(), None, top)
-
-
-def highest_of_tenants(series: Series) -> int:
-    """The largest value any tenant's drawing has to show."""
-    return max(
-        int(_coarser(series.edges_us, series.rejections[:, place].sum(axis=1))[1].max())
-        for place in range(len(series.tenants))
-    )
+    return _area(edges, counts.tolist(), None, max(1, int(counts.max())))
 
 
 def _coarser(edges_us: Int64s, counts: Int64s) -> tuple[Int64s, Int64s]:

@@ -26,7 +26,7 @@ from simulator.report.page_tables import (
     spans,
     tenant_rows,
 )
-from simulator.report.series import Series, series_of
+from simulator.report.series import Series, limit_steps, series_of
 from simulator.report.statistics_lines import statistic_lines
 from simulator.result import RunResult
 from simulator.verdict import Verdict
@@ -106,7 +106,8 @@ def _top(result: RunResult) -> dict[str, Any]:
     statistics = result.statistics
     checks = (*judgement.expectations, *judgement.invariants, *judgement.thresholds)
     total = {line.counter: line.observed for line in compare_total(result).lines}
-    limit = figures.number(result.scenario.max_concurrent_calls)
+    limits = sorted({limit for _, limit in limit_steps(result.trace.conditions)})
+    limit = "–".join(figures.number(limit) for limit in {limits[0]: 0, limits[-1]: 0})
     tiles = (
         ("Offered calls", figures.number(total["offered_calls"]), ""),
         ("Blocking", figures.percent(statistics.blocking), ""),
@@ -129,6 +130,7 @@ def _top(result: RunResult) -> dict[str, Any]:
 def _over_time(series: Series, result: RunResult) -> dict[str, Any]:
     """Both charts, in drawings, sentences and numbers."""
     conditions = result.trace.conditions
+    rejected, rejected_left_out = rejected_tenants(series, result)
     coarse = series_of(result.trace, result.observed.log, MOST_SPANS)
     return {
         "slots": draw_slots(series, conditions),
@@ -137,7 +139,8 @@ def _over_time(series: Series, result: RunResult) -> dict[str, Any]:
         "rejections_sentence": _rejections_sentence(series, result),
         "rejected_any": bool(series.rejections.any()),
         "reasons": [{"key": reason.value, "words": REASON_WORDS[reason]} for reason in Reason],
-        "rejected_tenants": rejected_tenants(series, result),
+        "rejected_tenants": rejected,
+        "rejected_left_out": rejected_left_out,
         "bin_width": figures.width(int(series.edges_us[1])),
         "span_width": figures.width(int(coarse.edges_us[1])),
         "spans": spans(coarse),
@@ -208,5 +211,6 @@ def _figures(result: RunResult) -> dict[str, Any]:
         "differing_tenants": [comparison for comparison in shown if comparison.differing],
         "equal_tenants": [comparison for comparison in shown if not comparison.differing],
         "checkpoints": checkpoint_rows(compare_checkpoints(result)),
+        "thresholds": result.judgement.thresholds,
         "groups": check_groups(result.judgement),
     }

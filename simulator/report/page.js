@@ -48,7 +48,7 @@
     series: [{ label: "Time", value: (u, v, s, i) => (i == null ? "–" : span(i)) }, ...series],
     scales: { x: { time: false }, y: { range: (u, low, high) => [0, top(high)] } },
     axes: [
-      axis({ incrs: increments, space: 76, values: (u, at) => at.map(clock), grid: { show: false } }),
+      axis({ incrs: increments, space: 76, size: 32, values: (u, at) => at.map(clock), grid: { show: false } }),
       axis({
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7],
         size: 52,
@@ -56,6 +56,9 @@
         values: (u, at) => at.map((value) => grouped(value)),
       }),
     ],
+    legend: {
+      markers: { width: 0, fill: (u, i) => (u.series[i].swatch ?? (() => ""))() },
+    },
     cursor: { sync: { key: "run" }, y: false, points: { show: false } },
     hooks: { drawClear: [shadeWarmUp] },
   });
@@ -67,15 +70,16 @@
     const series = [
       {
         label: "Mean in use", paths: steps, points: { show: false }, width: 0,
-        fill: () => colour("mean"), stroke: () => colour("mean"), value: shown(data.mean, 1),
+        fill: () => colour("mean"), stroke: () => colour("mean"), swatch: () => colour("mean"),
+        value: shown(data.mean, 1),
       },
       {
         label: "Largest in use", paths: steps, points: { show: false }, width: 1.25,
-        stroke: () => colour("use"), value: shown(data.max),
+        stroke: () => colour("use"), swatch: () => colour("use"), value: shown(data.max),
       },
       {
         label: "Limit", paths: steps, points: { show: false }, width: 1.5, dash: [6, 4],
-        stroke: () => colour("limit"), value: shown(data.limit),
+        stroke: () => colour("limit"), swatch: () => colour("limit"), value: shown(data.limit),
       },
     ];
     const columns = [data.start, held(data.mean), held(data.max), held(data.limit)];
@@ -98,7 +102,7 @@
     const series = order.map((i) => ({
       label: names[reasons[i]][0], paths: bars, points: { show: false }, width: 0,
       fill: () => colour(names[reasons[i]][1]), stroke: () => colour(names[reasons[i]][1]),
-      value: shown(data.rejections[reasons[i]]),
+      swatch: () => colour(names[reasons[i]][1]), value: shown(data.rejections[reasons[i]]),
     }));
     return [
       options(220, () => top + Math.max(1, top / 16), series),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from service.calls import MINUTES_PROCESSED, Reason
-from simulator.report.charts import draw_tenant, highest_of_tenants
+from simulator.report.charts import draw_tenant
 from simulator.report.comparison import CheckpointLine, Comparison, figures
 from simulator.report.figures import NOTHING, number
 from simulator.report.series import Series
@@ -27,8 +27,8 @@ REASON_WORDS: Final = {
 _BAR_WIDTH: Final = 1000
 
 
-def rejected_tenants(series: Series, result: RunResult) -> list[dict[str, Any]]:
-    """Observed rejections of each tenant by reason, those with most first."""
+def rejected_tenants(series: Series, result: RunResult) -> tuple[list[dict[str, Any]], int]:
+    """Observed rejections of each tenant by reason, most first, and how many are left out."""
     rows = []
     for tenant, counters in result.observed.tenants.items():
         row = figures(counters)
@@ -37,12 +37,11 @@ def rejected_tenants(series: Series, result: RunResult) -> list[dict[str, Any]]:
             rows.append((tenant, counts, int(row["offered_calls"])))
     rows.sort(key=lambda row: -sum(row[1]))
     highest = max((sum(counts) for _, counts, _ in rows), default=1)
-    top = max(1, highest_of_tenants(series))
     place = {tenant: at for at, tenant in enumerate(series.tenants)}
-    return [
+    shown = [
         {
             "tenant": tenant,
-            "path": draw_tenant(series, place[tenant], top) if tenant in place else "",
+            "path": draw_tenant(series, place[tenant]) if tenant in place else "",
             "counts": counts,
             "all": sum(counts),
             "share": sum(counts) / offered if offered else None,
@@ -50,6 +49,7 @@ def rejected_tenants(series: Series, result: RunResult) -> list[dict[str, Any]]:
         }
         for tenant, counts, offered in rows[:MOST_TENANTS]
     ]
+    return shown, len(rows) - len(shown)
 
 
 def _bar(counts: Sequence[int], highest: int) -> list[dict[str, Any]]:
@@ -136,16 +136,15 @@ def _slots(state: CheckpointState | None) -> tuple[int | None, ...]:
 
 
 def check_groups(judgement: Judgement) -> list[dict[str, Any]]:
-    """The checks by kind. Those whose figures stand in tables of their own are only counted."""
+    """Expectations and invariants by kind; those that stand in tables of their own only counted."""
     by_kind: dict[str, list[Check]] = {}
-    for check in (*judgement.expectations, *judgement.invariants, *judgement.thresholds):
+    for check in (*judgement.expectations, *judgement.invariants):
         by_kind.setdefault(check.kind, []).append(check)
     titles = {
         "oracle": ("Counters against their expected values", False),
-        "checkpoint": ("Slots at the checkpoints", False),
+        "checkpoint": ("State at the checkpoints and at the end", False),
         "scenario": ("What the scenario expects", True),
         "invariant": ("Invariants", True),
-        "threshold": ("Thresholds", True),
     }
     groups = []
     for kind, checks in by_kind.items():
@@ -154,12 +153,14 @@ def check_groups(judgement: Judgement) -> list[dict[str, Any]]:
         words = (
             f"{number(broken)} of {number(len(checks))} broken."
             if broken
-            else f"all {number(len(checks))} hold."
+            else f"All {number(len(checks))} hold."
         )
         rows = sorted(checks, key=lambda check: check.ok) if listed else []
         groups.append(
             {
+                "kind": kind,
                 "title": title,
+                "broken": broken,
                 "words": words,
                 "rows": rows[:MOST_LISTED],
                 "fold": len(rows) > MOST_OPEN_ROWS,
