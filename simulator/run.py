@@ -64,16 +64,19 @@ def run_scenario(
     *,
     out: Path,
     command: str,
+    trace: CallTrace | None = None,
     progress: StageProgress | None = None,
 ) -> Report:
     """Draw the trace, work out what must come out, play it, judge it, and write the reports.
 
     ``out`` gets ``<scenario>/<UTC time>/`` and ``<scenario>/latest``. ``command`` is the command
-    line that repeats the run. Raises :class:`simulator.trace.TraceInvalid` for a scenario that
-    contradicts itself, :class:`simulator.engines.Inconclusive`, and OSError from writing.
+    line that repeats the run; ``trace`` stands in for the one that would be drawn. Raises
+    :class:`simulator.trace.TraceInvalid` for a scenario that contradicts itself,
+    :class:`simulator.engines.Inconclusive`, and OSError from writing.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
-    trace = build_trace(scenario)
+    if trace is None:
+        trace = build_trace(scenario)
     observed, expected = _play(trace, engine, progress)
     statistics = statistics_of(trace, observed.log)
     judgement = judge(

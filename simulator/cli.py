@@ -1,0 +1,306 @@
+"""The ``busyhour`` command: options in, exit code out.
+
+Everything heavy is imported inside the command that needs it, so that ``--help`` stays quick.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from simulator.exit_codes import BROKEN_PIPE, INCONCLUSIVE, INTERRUPTED, INVALID
+
+if TYPE_CHECKING:
+    from simulator.commands import EngineChoice
+
+app = typer.Typer(
+    name="busyhour",
+    help="Load simulation and capacity testbed for multi-tenant voice-call platforms.",
+    epilog=(
+        "Exit codes: 0 pass, 1 an expectation or an invariant is broken, 2 usage or scenario "
+        "error, 3 inconclusive, 99 only thresholds failed, 130 interrupted."
+    ),
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class EngineName(StrEnum):
+    """What plays the calls."""
+
+    KERNEL = "kernel"
+    INPROC = "inproc"
+    HTTP = "http"
+
+
+ScenarioFiles = Annotated[list[Path], typer.Argument(help="Scenario files.", show_default=False)]
+ScenarioFile = Annotated[Path, typer.Argument(help="A scenario file.", show_default=False)]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="In place of the scenario's own seed.", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Overrides one value of the file, like capacity.max_concurrent_calls=50.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option(help="Directory that gets <scenario>/<UTC time>/.")]
+Json = Annotated[bool, typer.Option("--json", help="Print result.json, one line a run.")]
+Engine = Annotated[EngineName, typer.Option(help="What plays the calls.")]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="A running service instead of one started for the run; it must be idle and on the "
+        "virtual clock.",
+        show_default=False,
+    ),
+]
+Configure = Annotated[
+    bool, typer.Option("--configure", help="Set up tenants and limits at the target.")
+]
+AdminToken = Annotated[
+    str | None,
+    typer.Option(envvar="BUSYHOUR_ADMIN_TOKEN", help="The target's.", show_default=False),
+]
+CallToken = Annotated[
+    str | None,
+    typer.Option(envvar="BUSYHOUR_CALL_TOKEN", help="The target's.", show_default=False),
+]
+
+
+@app.command()
+def run(
+    scenarios: ScenarioFiles,
+    engine: Engine = EngineName.HTTP,
+    target: Target = None,
+    configure: Configure = False,
+    admin_token: AdminToken = None,
+    call_token: CallToken = None,
+    seed: Seed = None,
+    overrides: Overrides = None,
+    out: Out = Path("reports"),
+    as_json: Json = False,
+) -> None:
+    """Play scenarios against the service and judge what it counted."""
+    choice = _choice(engine, target, configure, admin_token, call_token)
+
+    def work() -> int:
+        from simulator import commands
+
+        output = commands.Output(out, as_json)
+        return commands.run(scenarios, overrides or (), seed, choice(), output)
+
+    _finish(work)
+
+
+@app.command()
+def validate(scenarios: ScenarioFiles) -> None:
+    """Check scenario files; every mistake with file, line and what would be right."""
+
+    def work() -> int:
+        from simulator import commands
+
+        return commands.validate(scenarios)
+
+    _finish(work)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files."""
+
+    def work() -> int:
+        from simulator import commands
+
+        return commands.schema()
+
+    _finish(work)
+
+
+@app.command()
+def expect(scenario: ScenarioFile, seed: Seed = None, overrides: Overrides = None) -> None:
+    """Print what must come out of a scenario, as its expect: block, without running it."""
+
+    def work() -> int:
+        from simulator import commands
+
+        return commands.expect(scenario, overrides or (), seed)
+
+    _finish(work)
+
+
+@app.command()
+def replay(
+    calls: Annotated[Path, typer.Argument(help="A CSV file of calls.", show_default=False)],
+    capacity: Annotated[
+        int, typer.Option(min=0, help="Calls at the same time.", show_default=False)
+    ],
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME=COLUMN,...",
+            help="Which column is start, hold and, if there are any, tenant and setup.",
+        ),
+    ] = "tenant=tenant,start=start,hold=hold",
+    tenant_cap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TENANT=N", help="A tenant's own limit.", show_default=False),
+    ] = None,
+    reserve: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TENANT=N", help="Slots kept for a tenant.", show_default=False),
+    ] = None,
+    engine: Engine = EngineName.INPROC,
+    out: Out = Path("reports"),
+    as_json: Json = False,
+) -> None:
+    """Play a log of real calls against limits: how many would have found no room?"""
+    names = _pairs("--columns", columns.split(","))
+    caps = _counts("--tenant-cap", tenant_cap or ())
+    reserved = _counts("--reserve", reserve or ())
+
+    def work() -> int:
+        from simulator import commands
+        from simulator.replay import Limits
+
+        return commands.replay(
+            calls,
+            names,
+            Limits(capacity, caps, reserved),
+            commands.EngineChoice(engine.value),
+            commands.Output(out, as_json),
+            ["busyhour", *sys.argv[1:]],
+        )
+
+    _finish(work)
+
+
+@app.command()
+def selftest() -> None:
+    """Show that the checks catch every broken controller of a gallery of them."""
+
+    def work() -> int:
+        from simulator import commands
+
+        return commands.selftest()
+
+    _finish(work)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+) -> None:
+    """Start the metrics service; its settings are BUSYHOUR_* variables."""
+    from service.server import serve_from_environment
+
+    raise typer.Exit(serve_from_environment(host, port))
+
+
+def _choice(
+    engine: EngineName,
+    target: str | None,
+    configure: bool,
+    admin_token: str | None,
+    call_token: str | None,
+) -> "Callable[[], EngineChoice]":
+    """The engine options, checked together. Raises :class:`typer.BadParameter`."""
+    if target is None:
+        if configure:
+            raise typer.BadParameter(
+                "--configure needs --target: a service of its own is always set up"
+            )
+    elif engine is not EngineName.HTTP:
+        raise typer.BadParameter(f"--target needs --engine http, not {engine.value}")
+    elif not target.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"--target is {target!r}; write http://HOST:PORT")
+    elif not (admin_token and call_token):
+        raise typer.BadParameter(
+            "--target needs the service's tokens in BUSYHOUR_ADMIN_TOKEN and BUSYHOUR_CALL_TOKEN"
+        )
+
+    def made() -> "EngineChoice":
+        from simulator.commands import EngineChoice
+
+        return EngineChoice(engine.value, target, configure, admin_token or "", call_token or "")
+
+    return made
+
+
+def _pairs(option: str, texts: Sequence[str]) -> Mapping[str, str]:
+    """``NAME=VALUE`` texts as a mapping. Raises :class:`typer.BadParameter`."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip() and value.strip()):
+            raise typer.BadParameter(f"{option}: {text!r} is not NAME=VALUE")
+        if name.strip() in pairs:
+            raise typer.BadParameter(f"{option}: {name.strip()!r} is given twice")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _counts(option: str, texts: Sequence[str]) -> Mapping[str, int]:
+    """``TENANT=N`` texts as numbers of calls. Raises :class:`typer.BadParameter`."""
+    counts: dict[str, int] = {}
+    for name, value in _pairs(option, texts).items():
+        if not (value.isascii() and value.isdecimal()):
+            raise typer.BadParameter(
+                f"{option}: {name}={value} is not a number of calls, 0 or more"
+            )
+        counts[name] = int(value)
+    return counts
+
+
+def _finish(work: Callable[[], int]) -> NoReturn:
+    """Do the work and leave with its exit code; interruptions have theirs."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = work()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("busyhour: interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        code = BROKEN_PIPE
+    except OSError as error:
+        print(f"busyhour: {error}", file=sys.stderr)
+        code = INVALID
+    except Exception:
+        # A fault of this program is no verdict: a traceback to report, and inconclusive.
+        sys.excepthook(*sys.exc_info())
+        code = INCONCLUSIVE
+    raise typer.Exit(code)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from complaining when it flushes what nobody reads."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+
+
+def main() -> None:
+    """The entry point of the ``busyhour`` command."""
+    app(prog_name="busyhour")
+
+
+if __name__ == "__main__":
+    main()
