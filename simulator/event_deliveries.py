@@ -75,14 +75,15 @@ def draw_deliveries(
             fires &= due.gap_us != NEVER
         taken[fault.event] |= fires
         call = np.flatnonzero(fires)
+        action = DeliveryAction.LATE if fault.reordered else fault.action
         delay = np.full(len(call), fault.delay_us, dtype=np.int64)
         if fault.reordered:
             delay = np.broadcast_to(due.gap_us, rows)[call] + 1
-        elif fault.action == DeliveryAction.LOST:
+        elif action == DeliveryAction.LOST:
             delay[:] = 0
         calls.append(call)
         events.append(np.full(len(call), fault.event, dtype=np.int8))
-        actions.append(np.full(len(call), fault.action, dtype=np.int8))
+        actions.append(np.full(len(call), action, dtype=np.int8))
         delays.append(delay)
     call, event = np.concatenate(calls), np.concatenate(events)
     order = np.lexsort((event, call))
