@@ -58,7 +58,7 @@ def _inline_weights(defs: Json) -> None:
     parts = []
     for branch in defs["Part"]["properties"][TAG]["oneOf"]:
         if "$ref" not in branch:
-            branch = {"properties": {"type": {"const": "deterministic"}}}
+            # a bare duration has no room for a weight
             continue
         name = branch["$ref"].rsplit("/", 1)[1]
         shape = copy.deepcopy(defs[name])
@@ -70,7 +70,10 @@ def _inline_weights(defs: Json) -> None:
 
 
 def _tidied(node: Any, *, names: bool = False) -> Any:
-    """Without titles and nulls. ``names``: the keys of ``node`` are names of keys, not keywords."""
+    """Without titles, nulls and defaults (which are those of the model, not of the file).
+
+    ``names``: the keys of ``node`` are names of keys, not keywords.
+    """
     if isinstance(node, list):
         return [_tidied(item) for item in node]
     if not isinstance(node, dict):
