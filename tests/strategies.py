@@ -223,7 +223,7 @@ def draw_conditions(rng: random.Random) -> Conditions:
     tenants = _draw_tenants(rng, limit)
 
     def deadline() -> int | None:
-        return rng.randint(0, 10) if _chance(rng, 25) else None
+        return rng.randint(1, 10) if _chance(rng, 25) else None
 
     points = {rng.randint(0, duration_us - 1) for _ in range(rng.randint(0, 5))}
     return Conditions(
