@@ -59,17 +59,19 @@ def load_trace(path: Path) -> CallTrace:
     read, is of another kind or version, lacks a column or holds a trace that contradicts itself.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise TraceInvalid(f"{path}: not a trace file")
-            return _trace_of(arrays)
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise TraceInvalid("not a trace file")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return _trace_of(arrays)
     except TraceInvalid as error:
         raise TraceInvalid(f"{path}: {error}") from error
     except OSError as error:
         raise TraceInvalid(f"{path}: cannot be read: {error.strerror or error}") from error
     except KeyError as error:
         raise TraceInvalid(f"{path}: not a trace file: {error.args[0]}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
+    except (ValueError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
         raise TraceInvalid(f"{path}: not a trace file: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ STANDARD_ERRORS = 4.5
 LEAST_P = 1e-4
 """Seeds are fixed, so this is a bound on one outcome and not a rate of false alarms."""
 
-Cdf = Callable[[Floats], Floats]
+Cdf = Callable[[Any], Any]
 
 
 def drawn(distribution: Distribution, draws: int = DRAWS) -> Floats:
