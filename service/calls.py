@@ -148,9 +148,7 @@ COUNTERS: Final[tuple[CounterSpec, ...]] = (
         "Microseconds between start and end, over ended calls",
         published=False,
     ),
-    CounterSpec(
-        Counter.OFFERED_CALLS, "offered_calls", "Call attempts offered", published=False
-    ),
+    CounterSpec(Counter.OFFERED_CALLS, "offered_calls", "Call attempts offered", published=False),
     CounterSpec(
         Counter.ABANDONED_PENDING,
         "abandoned_pending",
