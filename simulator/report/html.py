@@ -107,7 +107,7 @@ def _top(result: RunResult) -> dict[str, Any]:
     checks = (*judgement.expectations, *judgement.invariants, *judgement.thresholds)
     total = {line.counter: line.observed for line in compare_total(result).lines}
     limits = sorted({limit for _, limit in limit_steps(result.trace.conditions)})
-    limit = "–".join(figures.number(limit) for limit in {limits[0]: 0, limits[-1]: 0})
+    limit = "–".join(map(figures.number, dict.fromkeys((limits[0], limits[-1]))))
     tiles = (
         ("Offered calls", figures.number(total["offered_calls"]), ""),
         ("Blocking", figures.percent(statistics.blocking), ""),

@@ -146,7 +146,7 @@ def text(plain: str) -> str:
     """Plain text that Markdown shows as it is, on one line."""
     line = _one_line(plain)
     line = re.sub(r"([\\`*\[\]<>|~&$])", r"\\\1", line)
-    return re.sub(r"(?<!\w)_|_(?!\w)|^[#+-]", r"\\\g<0>", line)
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])|^[#+-]", r"\\\g<0>", line)
 
 
 def code(plain: str) -> str:

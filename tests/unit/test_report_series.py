@@ -187,11 +187,11 @@ def test_slot_time_beyond_int64_sums_still_comes_out_exactly() -> None:
     """The sums of instants of this many late calls wrap around; the mean must not notice."""
     day = 24 * 3_600_000_000
     calls = 300_000
-    conditions = Conditions(day * 1000, 10**6, TENANTS)
-    one = [Call(0, 0, Fate.STILL_ACTIVE, day * 999, NEVER)]
+    conditions = Conditions(day * 400, 10**6, TENANTS)
+    one = [Call(0, 0, Fate.STILL_ACTIVE, day * 398, NEVER)]
     trace, log = columns(conditions, one)
     many = CallLog(*(np.repeat(getattr(log, name), calls) for name in CallLog.__slots__))
-    assert calls * day * 999 > 2**63
+    assert calls * day * 398 > 2**63
     series = series_of(trace, many)
     assert series.in_use_mean[-1] == calls
     assert series.in_use_mean[0] == 0
