@@ -1,7 +1,7 @@
 """Arrivals as a scenario file writes them, as the scenario's own types."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from simulator.call_log import CallLogInvalid, read_call_log
 from simulator.samplers import mean_us
 from simulator.scenario_file import arrivals_model as shapes
 from simulator.scenario_file.distributions import Reading, distribution, erlang_phases
-from simulator.scenario_file.problems import Path, Problem
+from simulator.scenario_file.problems import Path, Problem, Report
 
 STAND_IN: Final = scenario.ExactCount(0)
 """Takes the place of arrivals that have a problem; the scenario is refused anyway."""
@@ -187,7 +187,7 @@ def _check_starts(
     path: Path,
     shape: shapes.ProfileShape,
     setting: Setting,
-    report: Callable[[Path, str], None],
+    report: Report,
 ) -> None:
     if starts[0] != 0:
         report((*path, 0, "from"), "must be 0s: the first rate holds from the start")

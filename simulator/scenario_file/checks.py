@@ -7,10 +7,8 @@ from typing import Final
 from service.calls import UNKNOWN_TENANT
 from simulator.scenario_file import model
 from simulator.scenario_file.fields import UNLIMITED
-from simulator.scenario_file.problems import Path, did_you_mean
+from simulator.scenario_file.problems import Path, Report, did_you_mean
 from simulator.scenario_file.units import UNIT_US, format_duration
-
-Report = Callable[[Path, str], None]
 
 MOST_CHECKPOINTS: Final = 10_000
 CALL_MEMORY_US: Final = UNIT_US["h"]
@@ -74,9 +72,11 @@ def _check_tenants(shape: model.ScenarioShape, report: Report) -> None:
     for tenant_id, tenant in shape.tenants.items():
         path = ("tenants", tenant_id)
         if tenant_id == UNKNOWN_TENANT:
-            report(path, "is reserved for the offers of tenants that are not configured")
+            report(
+                path, "is reserved for the offers of tenants that are not configured", at_key=True
+            )
         elif not 1 <= len(tenant_id) <= _LONGEST_ID or not tenant_id.isprintable():
-            report(path, f"a tenant id has 1 to {_LONGEST_ID} printable characters")
+            report(path, f"a tenant id has 1 to {_LONGEST_ID} printable characters", at_key=True)
         if tenant.outcomes.failed + tenant.outcomes.hung_up > 1 + _SLACK:
             report((*path, "outcomes"), "failed and hung_up together must be at most 1")
         if tenant.redial is not None and tenant.arrivals.type == "finite_source":
@@ -184,9 +184,13 @@ def _check_sum(limits: _Limits, path: Path, report: Report) -> None:
 
 def _is_configured(key: str, configured: Mapping[str, bool], path: Path, report: Report) -> bool:
     if key not in configured:
-        report(path, f"names a tenant the scenario does not have{did_you_mean(key, configured)}")
+        report(
+            path,
+            f"names a tenant the scenario does not have{did_you_mean(key, configured)}",
+            at_key=True,
+        )
     elif not configured[key]:
-        report(path, f"{key!r} is not configured, so it has no limits to change")
+        report(path, f"{key!r} is not configured, so it has no limits to change", at_key=True)
     else:
         return True
     return False

@@ -10,7 +10,7 @@ from simulator import scenario
 from simulator.call_log import read_seconds_column
 from simulator.samplers import mean_us
 from simulator.scenario_file import distribution_model as shapes
-from simulator.scenario_file.problems import InputInvalid, Path, Problem
+from simulator.scenario_file.problems import InputInvalid, Path, Problem, Report
 
 _STAND_IN: Final = scenario.Deterministic(60_000_000.0)
 """Takes the place of a distribution that has a problem; the scenario is refused anyway."""
@@ -24,7 +24,7 @@ class Reading:
     """What turning one file into a scenario needs: where to look for files, whom to tell."""
 
     directory: FilePath
-    report: Callable[[Path, str], None]
+    report: Report
     add: Callable[[Problem], None]
 
     def file_named(self, name: str) -> FilePath:

@@ -29,6 +29,11 @@ _LONGEST_INT: Final = 40
 """Digits of a whole number; longer ones are left a text, which no key takes for a number."""
 
 OVERRIDE: Final = "--set"
+MOST_VALUES: Final = 1_000_000
+
+
+class _TooLarge(Exception):
+    """The document has more values than a scenario needs."""
 
 
 class Document:
@@ -45,7 +50,7 @@ class Document:
         self.tree: Any = None
         self._root: Node | None = None
         self._open: set[int] = set()
-        self._values: dict[int, Any] = {}
+        self._count = 0
         try:
             self._root = _compose(text)
             if self._root is not None:
@@ -54,6 +59,9 @@ class Document:
             self._refuse_yaml(error)
         except RecursionError:
             self.problems.append(Problem(file, 1, 1, "", "is nested too deeply for a scenario"))
+        except _TooLarge:
+            message = f"has more than {MOST_VALUES} values; do aliases stand inside aliases?"
+            self.problems.append(Problem(file, 1, 1, "", message))
 
     def place(self, path: Path, *, at_key: bool = False) -> tuple[str, int, int]:
         """File, line and column of the value at ``path`` (of its key with ``at_key``).
@@ -90,10 +98,13 @@ class Document:
         return Problem(*self.place(path, at_key=at_key), key_text(path), message)
 
     def _value(self, node: Node, path: Path) -> Any:
+        # an alias becomes a copy, so that each place can be changed by itself; copies of copies
+        # could grow without end
+        self._count += 1
+        if self._count > MOST_VALUES:
+            raise _TooLarge
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
-        if id(node) in self._values:
-            return self._values[id(node)]
         if id(node) in self._open:
             self._refuse(node, path, "refers to itself; an alias cannot stand inside its anchor")
             return None
@@ -104,7 +115,6 @@ class Document:
             else [self._value(item, (*path, i)) for i, item in enumerate(node.value)]
         )
         self._open.remove(id(node))
-        self._values[id(node)] = value
         return value
 
     def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
 
@@ -10,7 +10,7 @@ from service.calls import COUNTER_NAMES, MINUTES_PROCESSED, UNKNOWN_TENANT
 from simulator.scenario import Expectation, Threshold
 from simulator.scenario_file.fields import shown
 from simulator.scenario_file.model import Expect, Range
-from simulator.scenario_file.problems import Path, did_you_mean, one_of
+from simulator.scenario_file.problems import Path, Report, did_you_mean, one_of
 from simulator.statistics import Statistics, TenantStatistics
 
 EXPECTABLE: Final = (*COUNTER_NAMES, MINUTES_PROCESSED)
@@ -26,8 +26,6 @@ _THRESHOLD: Final = re.compile(
     rf" *value *(?P<operator><=|>=|==|!=|<|>) *(?P<value>{_NUMBER}) *", re.ASCII
 )
 _SELECTOR: Final = re.compile(r"(?P<name>[^{]*)\{tenant:(?P<tenant>.+)\}", re.DOTALL)
-
-Report = Callable[[Path, str], None]
 _Group = tuple[Path, str | None, Mapping[str, float | Range]]
 
 
@@ -45,7 +43,7 @@ def expectations(
         for counter, value in counters.items():
             here = (*path, counter)
             if counter not in EXPECTABLE:
-                report(here, _not_known(counter, "a counter", EXPECTABLE))
+                report(here, _not_known(counter, "a counter", EXPECTABLE), at_key=True)
                 continue
             low, high = (value.min, value.max) if isinstance(value, Range) else (value, value)
             _check_range(counter, low, high, isinstance(value, Range), here, report)
@@ -67,7 +65,7 @@ def thresholds(
             known = TENANT_STATISTIC_NAMES
             _check_tenant(tenant, configured, path, report)
         if name not in known:
-            report(path, _not_known(name, "a statistic", known))
+            report(path, _not_known(name, "a statistic", known), at_key=True)
         for place, text in enumerate(texts):
             match = _THRESHOLD.fullmatch(text)
             if match is None:
@@ -89,11 +87,16 @@ def _check_tenant(tenant: str, configured: Mapping[str, bool], path: Path, repor
     if tenant == UNKNOWN_TENANT:
         return
     if tenant not in configured:
-        report(path, f"names a tenant the scenario does not have{did_you_mean(tenant, configured)}")
+        report(
+            path,
+            f"names a tenant the scenario does not have{did_you_mean(tenant, configured)}",
+            at_key=True,
+        )
     elif not configured[tenant]:
         report(
             path,
             f"{tenant!r} is not configured, so it has no row; its offers count in {UNKNOWN_TENANT}",
+            at_key=True,
         )
 
 

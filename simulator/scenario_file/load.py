@@ -51,9 +51,9 @@ def read_scenario(path: FilePath, overrides: Sequence[str], seed: int | None) ->
     validated = Validated(document)
     problems += validated.problems
 
-    def report(path: Path, message: str) -> None:
+    def report(path: Path, message: str, *, at_key: bool = False) -> None:
         if validated.is_own(path):
-            problems.append(document.problem(path, message))
+            problems.append(document.problem(path, message, at_key=at_key))
 
     reading = Reading(path.parent, report, problems.append)
     read = _scenario(validated, document, reading, _digest(raw, overrides, seed))

@@ -55,33 +55,32 @@ def _path(key: str) -> Path:
 
 
 def _lay(document: Document, path: Path, value: Any) -> None:
-    holder = document.tree
+    """Lay one value over the document, with the mappings it needs on its way."""
+    holder: Any = document.tree
     trodden: Path = ()
-    for step in path[:-1]:
-        below = _below(holder, step)
-        if below is None:
-            known = known_keys(scenario_schema(), document.tree, trodden)
-            if not isinstance(holder, dict) or step not in known:
-                _refuse(document, (*trodden, step), holder, known)
-                return
-            below = {}
-            holder[step] = below
-        trodden = (*trodden, _found_step(holder, step))
-        holder = below
-    last = _found_step(holder, path[-1])
-    here = (*trodden, last)
-    if isinstance(holder, dict) and isinstance(last, str):
+    for depth, wanted in enumerate(path):
+        step = _found_step(holder, wanted)
+        here = (*trodden, step)
+        last = depth == len(path) - 1
         known = known_keys(scenario_schema(), document.tree, trodden)
-        if last not in holder and known and last not in known:
-            _refuse(document, here, holder, known)
+        if isinstance(holder, dict) and step not in holder:
+            # ids of tenants are open: one can be added whole, but not a part of one
+            if step not in known and (known or not last):
+                break
+            for later in reversed(path[depth + 1 :]):
+                value = {str(later): value}
+            last = True
+        elif isinstance(holder, list):
+            if not isinstance(step, int) or step >= len(holder):
+                break
+        elif not isinstance(holder, dict):
+            break
+        if last:
+            holder[step] = value
+            document.overridden.add(here)
             return
-        holder[last] = value
-    elif isinstance(holder, list) and isinstance(last, int) and last < len(holder):
-        holder[last] = value
-    else:
-        _refuse(document, here, holder, ())
-        return
-    document.overridden.add(here)
+        holder, trodden = holder[step], here
+    _refuse(document, here, holder, known)
 
 
 def _found_step(holder: Any, step: str | int) -> str | int:
@@ -89,13 +88,6 @@ def _found_step(holder: Any, step: str | int) -> str | int:
     if isinstance(holder, list) and isinstance(step, str) and step.isascii() and step.isdigit():
         return int(step)
     return str(step) if isinstance(holder, dict) else step
-
-
-def _below(holder: Any, step: str | int) -> Any:
-    try:
-        return holder[_found_step(holder, step)]
-    except (KeyError, IndexError, TypeError):
-        return None
 
 
 def _refuse(document: Document, path: Path, holder: Any, known: Sequence[str]) -> None:

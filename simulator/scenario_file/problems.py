@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 Path = tuple[str | int, ...]
 """Where a value stands in a document: keys, and places in lists."""
@@ -24,6 +25,12 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class Report(Protocol):
+    """Told what is wrong with the value at ``path``, or with its key."""
+
+    def __call__(self, path: Path, message: str, *, at_key: bool = False) -> None: ...
 
 
 class InputInvalid(ValueError):
