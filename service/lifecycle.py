@@ -35,9 +35,9 @@ class Input(Enum):
     EXPIRE = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Transition:
-    """Everything one input does in one state.
+    """Everything one input does in one state. Each one is itself, so it can be counted by.
 
     ``up`` and ``down`` are the counters raised and lowered by one, in the tenant's row and in the
     total. ``adds_active_time`` adds the time since the start to ``active_us_total``. ``answer`` is

@@ -20,7 +20,6 @@ from service.lifecycle import (
     Transition,
     Transitions,
     moves,
-    step,
 )
 from service.state.base import (
     Answer,
@@ -43,7 +42,6 @@ HOUR_US: Final = 3_600_000_000
 _PENDING: Final = State.PENDING
 _ACCEPTED: Final = State.ACCEPTED
 _ACTIVE: Final = State.ACTIVE
-_ADMIT: Final = Input.OFFER_ADMITTED
 
 
 class MemoryCore:
@@ -91,9 +89,9 @@ class MemoryCore:
         self._due_us = NEVER_DUE
 
         table = self.transitions
-        self._on_offer = {
-            what: move for what in Input if (move := step(None, what, table)) is not None
-        }
+        self._admit = table[None, Input.OFFER_ADMITTED]
+        self._reject_tenant = table[None, Input.OFFER_REJECTED_TENANT]
+        self._reject_capacity = table[None, Input.OFFER_REJECTED_CAPACITY]
         self._on_accept = {
             lookup: tuple(
                 moves(ACCEPT_INPUTS[lookup, fallback], table) for fallback in (False, True)
@@ -119,9 +117,8 @@ class MemoryCore:
             self._settle(at_us, at_us)
         if len(self._calls) >= self._max_remembered:
             return CALL_MEMORY_FULL
-        ledger, what, answer = self._judge(tenant_id)
-        move = self._on_offer[what]
-        call = Call(call_id, tenant_id, ledger, move.to, answer or move.answer, at_us)
+        ledger, move, answer = self._judge(tenant_id)
+        call = Call(call_id, tenant_id, ledger, move.to, answer, at_us)
         self._calls[call_id] = call
         self._ledgers.count(ledger, move)
         if move.takes_slot:
@@ -132,8 +129,8 @@ class MemoryCore:
                 self._due_us = min(self._due_us, self._watch.enter(call, at_us))
         else:
             self._finished_at(call, at_us)
-            self._count_decision(call.offer_answer)
-        return call.offer_answer
+            self._count_decision(answer)
+        return answer
 
     def accept(self, call_id: str, lookup: Lookup, at_us: int) -> Answer:
         self._at_us = at_us
@@ -155,7 +152,10 @@ class MemoryCore:
             ledger.pending -= 1
             self._accepted[call_id] = None
             call.accepted_us = at_us
-            self._move(call, _ACCEPTED, at_us)
+            if self._watch is None:
+                call.state = _ACCEPTED
+            else:
+                self._move_watched(self._watch, call, _ACCEPTED, at_us)
         else:
             self._finish(call, move, at_us)
             self._count_decision(move.answer)
@@ -177,7 +177,10 @@ class MemoryCore:
         self._ledgers.count(call.ledger, move)
         self._active[call_id] = None
         call.started_us = at_us
-        self._move(call, move.to, at_us)
+        if self._watch is None:
+            call.state = move.to
+        else:
+            self._move_watched(self._watch, call, move.to, at_us)
         return move.answer
 
     def refer(self, call_id: str, at_us: int) -> Answer:
@@ -223,16 +226,17 @@ class MemoryCore:
     def _repeated_offer(self, call: Call, tenant_id: str) -> Answer:
         return call.offer_answer if call.tenant_id == tenant_id else OTHER_TENANT
 
-    def _judge(self, tenant_id: str) -> tuple[Ledger, Input, Answer | None]:
-        """The row a new offer counts in, what it is, and its answer where that is not the usual."""
+    def _judge(self, tenant_id: str) -> tuple[Ledger, Transition, Answer]:
+        """What becomes of a new offer: the row it counts in, the transition, and the answer."""
         ledgers = self._ledgers
         ledger = ledgers.by_tenant.get(tenant_id)
         if ledger is None or not ledger.enabled:
-            return ledgers.refused(tenant_id), Input.OFFER_REJECTED_TENANT, None
+            move = self._reject_tenant
+            return ledgers.refused(tenant_id), move, move.answer
         full = ledgers.full_scopes(ledger)
         if full:
-            return ledger, Input.OFFER_REJECTED_CAPACITY, REJECTED_CAPACITY[full]
-        return ledger, _ADMIT, None
+            return ledger, self._reject_capacity, REJECTED_CAPACITY[full]
+        return ledger, self._admit, self._admit.answer
 
     def _count_decision(self, answer: Answer) -> None:
         if answer.reason is not None:
@@ -243,14 +247,11 @@ class MemoryCore:
         """How long a call that ends now was active."""
         return at_us - call.started_us
 
-    def _move(self, call: Call, to: State, at_us: int) -> None:
-        """Take a call from one state that holds a slot to the next."""
-        if self._watch is None:
-            call.state = to
-        else:
-            self._watch.leave(call)
-            call.state = to
-            self._due_us = min(self._due_us, self._watch.enter(call, at_us))
+    def _move_watched(self, watch: DeadlineWatch, call: Call, to: State, at_us: int) -> None:
+        """Take a call from one state that holds a slot to the next, when there are deadlines."""
+        watch.leave(call)
+        call.state = to
+        self._due_us = min(self._due_us, watch.enter(call, at_us))
 
     def _finish(self, call: Call, move: Transition, at_us: int) -> None:
         """Take a call that holds a slot to its final state."""
@@ -265,7 +266,7 @@ class MemoryCore:
         if self._watch is not None:
             self._watch.leave(call)
         if move.adds_active_time:
-            self._ledgers.add_active_time(ledger, self._active_us(call, at_us))
+            self._ledgers.add_active_us(ledger, self._active_us(call, at_us))
         if move.frees_slot:
             self._ledgers.free_slot(ledger)
         call.state = move.to
@@ -342,18 +343,19 @@ class MemoryCore:
 
     def snapshot(self) -> Snapshot:
         pending, total = len(self._pending), self._ledgers.total
-        slots = Occupancy(pending, total.in_use - pending, total.row[Counter.ACTIVE_CALLS])
+        row = total.row()
+        slots = Occupancy(pending, total.in_use - pending, row[Counter.ACTIVE_CALLS])
         return Snapshot(
             at_us=self._at_us,
             max_concurrent_calls=self._ledgers.limit,
-            total=TenantSnapshot(None, slots, tuple(total.row)),
+            total=TenantSnapshot(None, slots, row),
             tenants=self._ledgers.snapshots(),
             decisions=dict(self._decisions),
         )
 
     def total_counters(self) -> tuple[int, ...]:
-        return tuple(self._ledgers.total.row)
+        return self._ledgers.total.row()
 
     def tenant_counters(self, tenant_id: str) -> tuple[int, ...] | None:
         ledger = self._ledgers.configured(tenant_id)
-        return None if ledger is None else tuple(ledger.row)
+        return None if ledger is None else ledger.row()

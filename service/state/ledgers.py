@@ -1,16 +1,12 @@
 """The limits, and what every tenant has: its policy, its slots and its counter row."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from service.admission import check_limits, full_scopes
-from service.calls import UNKNOWN_TENANT, Counter
+from service.calls import UNKNOWN_TENANT
 from service.lifecycle import Transition
 from service.state.base import LimitChange, TenantPolicy, TenantSnapshot, TenantUnknown
 from service.state.records import Ledger
-
-# Reading a member off its class is a lookup through the metaclass; this one is read for every end.
-_ACTIVE_US_TOTAL: Final = Counter.ACTIVE_US_TOTAL
 
 
 class Ledgers:
@@ -61,19 +57,13 @@ class Ledgers:
             self.committed -= 1
 
     def count(self, ledger: Ledger, move: Transition) -> None:
-        """Apply a transition's counters to the tenant's row and to the total."""
-        row = ledger.row
-        total = self.total.row
-        for counter in move.up:
-            row[counter] += 1
-            total[counter] += 1
-        for counter in move.down:
-            row[counter] -= 1
-            total[counter] -= 1
+        """Count a transition, and with it its counters, for the tenant and in the total."""
+        ledger.happened[move] += 1
+        self.total.happened[move] += 1
 
-    def add_active_time(self, ledger: Ledger, active_us: int) -> None:
-        ledger.row[_ACTIVE_US_TOTAL] += active_us
-        self.total.row[_ACTIVE_US_TOTAL] += active_us
+    def add_active_us(self, ledger: Ledger, active_us: int) -> None:
+        ledger.active_us += active_us
+        self.total.active_us += active_us
 
     # --- configuration ------------------------------------------------------------------------
 

@@ -1,7 +1,10 @@
 """What the call state in memory keeps of a tenant and of a call."""
 
+from collections import defaultdict
+
 from service.admission import NO_CAP
 from service.calls import COUNTERS, Counter, State
+from service.lifecycle import Transition
 from service.state.base import Answer, CallView, Decision, Occupancy, TenantPolicy, TenantSnapshot
 
 NOT_YET = -1
@@ -12,18 +15,21 @@ class Ledger:
     """A tenant's policy, slots and counter row. It outlives the policy: a removed tenant keeps it.
 
     ``in_use`` counts the slots held, ``pending`` those of them whose call is not yet accepted; the
-    active ones are counted by the row alone.
+    active ones are counted by the row alone. The row follows from how often each transition
+    ``happened``, and from the time of the ended calls: raising one number for a transition is
+    quicker than raising all its counters, and it cannot count half of them.
     """
 
     __slots__ = (
+        "active_us",
         "cap",
         "enabled",
         "fallback_allowed",
+        "happened",
         "in_use",
         "pending",
         "policy",
         "reserved",
-        "row",
         "tenant_id",
     )
 
@@ -35,7 +41,8 @@ class Ledger:
 
     def __init__(self, tenant_id: str, policy: TenantPolicy | None = None) -> None:
         self.tenant_id = tenant_id
-        self.row = [0] * len(COUNTERS)
+        self.happened: defaultdict[Transition, int] = defaultdict(int)
+        self.active_us = 0
         self.in_use = 0
         self.pending = 0
         self.configure(policy)
@@ -55,10 +62,21 @@ class Ledger:
             self.reserved = policy.reserved_calls
             self.fallback_allowed = policy.fallback_allowed
 
+    def row(self) -> tuple[int, ...]:
+        """The counters, in :class:`~service.calls.Counter` order."""
+        row = [0] * len(COUNTERS)
+        for move, times in self.happened.items():
+            for counter in move.up:
+                row[counter] += times
+            for counter in move.down:
+                row[counter] -= times
+        row[Counter.ACTIVE_US_TOTAL] = self.active_us
+        return tuple(row)
+
     def snapshot(self) -> TenantSnapshot:
-        row = self.row
+        row = self.row()
         slots = Occupancy(self.pending, self.in_use - self.pending, row[Counter.ACTIVE_CALLS])
-        return TenantSnapshot(self.policy, slots, tuple(row))
+        return TenantSnapshot(self.policy, slots, row)
 
 
 class Call:

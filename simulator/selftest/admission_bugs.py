@@ -4,7 +4,7 @@ from typing import Final
 
 from service.admission import NO_CAP, TOTAL_FULL, full_scopes
 from service.calls import Outcome
-from service.lifecycle import REJECTED_CAPACITY, Input
+from service.lifecycle import REJECTED_CAPACITY, Transition
 from service.state.base import Answer, LimitChange
 from service.state.ledgers import Ledgers
 from service.state.memory import MemoryCore
@@ -62,19 +62,19 @@ class _PendingIsFree(Ledgers):
 
 
 class _CapacityFirst(MemoryCore):
-    def _judge(self, tenant_id: str) -> tuple[Ledger, Input, Answer | None]:
+    def _judge(self, tenant_id: str) -> tuple[Ledger, Transition, Answer]:
         ledgers = self._ledgers
         if ledgers.total.in_use >= ledgers.limit:
             row = ledgers.by_tenant.get(tenant_id, ledgers.unknown)
-            return row, Input.OFFER_REJECTED_CAPACITY, REJECTED_CAPACITY[TOTAL_FULL]
+            return row, self._reject_capacity, REJECTED_CAPACITY[TOTAL_FULL]
         return super()._judge(tenant_id)
 
 
 class _DisabledGetIn(MemoryCore):
-    def _judge(self, tenant_id: str) -> tuple[Ledger, Input, Answer | None]:
+    def _judge(self, tenant_id: str) -> tuple[Ledger, Transition, Answer]:
         ledger = self._ledgers.configured(tenant_id)
         if ledger is not None and not ledger.enabled and not self._ledgers.full_scopes(ledger):
-            return ledger, Input.OFFER_ADMITTED, None
+            return ledger, self._admit, self._admit.answer
         return super()._judge(tenant_id)
 
 

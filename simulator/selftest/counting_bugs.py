@@ -3,7 +3,7 @@
 from typing import Final
 
 from service.calls import US_PER_MINUTE, Counter, Lookup, Outcome, State
-from service.lifecycle import Input, Transition
+from service.lifecycle import TRANSITIONS, Input, Transition
 from service.state.base import Answer
 from service.state.ledgers import Ledgers
 from service.state.memory import MemoryCore
@@ -13,8 +13,7 @@ from simulator.selftest.broken import BrokenController, edited, with_ledgers
 
 class _RepeatsCounted(MemoryCore):
     def _repeated_offer(self, call: Call, tenant_id: str) -> Answer:
-        call.ledger.row[Counter.OFFERED_CALLS] += 1
-        self._ledgers.total.row[Counter.OFFERED_CALLS] += 1
+        self._ledgers.count(call.ledger, self._admit)
         return super()._repeated_offer(call, tenant_id)
 
 
@@ -30,7 +29,8 @@ class _RejectedInTotalOnly(Ledgers):
     def count(self, ledger: Ledger, move: Transition) -> None:
         super().count(ledger, move)
         if Counter.REJECTED_CALLS_CAPACITY in move.up:
-            ledger.row[Counter.REJECTED_CALLS_CAPACITY] -= 1
+            ledger.happened[move] -= 1
+            ledger.happened[TRANSITIONS[None, Input.OFFER_ADMITTED]] += 1  # offered all the same
 
 
 class _RowForEachName(Ledgers):
