@@ -13,11 +13,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from service.calls import Event, Lookup
 from simulator.arrivals import arrival_process
 from simulator.columns import Columns, Layout, Part, Rows
 from simulator.merge import merge_runs
 from simulator.scenario import (
+    DeliveryFault,
     Exponential,
+    InstructionFault,
     Lognormal,
     Outcomes,
     Poisson,
@@ -26,6 +29,7 @@ from simulator.scenario import (
     Tenant,
 )
 from simulator.streams import Streams
+from simulator.trace import DeliveryAction
 from simulator.trace_check import check_trace
 from simulator.traffic import build_trace, iter_chunks
 from simulator.windows import windows

@@ -1,5 +1,7 @@
 """Properties of drawn traffic: what must not change, and the order rows stand in."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -320,6 +322,18 @@ def test_a_trace_is_the_same_with_and_without_the_compiled_merge(
     plain = trace_hash(build_trace(scenario))
     monkeypatch.setattr("simulator.traffic.COMPILED_FROM_CALLS", 0)
     assert trace_hash(build_trace(scenario)) == plain
+
+
+def test_small_scenarios_never_load_numba() -> None:
+    program = (
+        "import sys\n"
+        "from simulator.scenario import Exponential, Poisson, Scenario, Tenant\n"
+        "from simulator.traffic import build_trace\n"
+        "tenants = tuple(Tenant(name, Poisson(1e-6), Exponential(1e6)) for name in 'ab')\n"
+        "assert len(build_trace(Scenario('s', '', 1, 60_000_000, 9, tenants))) > 0\n"
+        "assert 'numba' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @RARE
