@@ -2,12 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from service.calls import COUNTERS, MINUTES_PROCESSED, all_figures
+from service.calls import (
+    COUNTER_NAMES,
+    COUNTERS,
+    MINUTES_PROCESSED,
+    Counter,
+    Reason,
+    all_figures,
+)
 from simulator.result import RunResult
 from simulator.results import CheckpointState, Held
 
-_HELP = {spec.name: spec.help for spec in COUNTERS} | {
+REJECTED_AS: Final = {
+    Reason.CAPACITY: COUNTER_NAMES[Counter.REJECTED_CALLS_CAPACITY],
+    Reason.TENANT_NOT_CONFIGURED: COUNTER_NAMES[Counter.REJECTED_CALLS_TENANT_NOT_CONFIGURED],
+    Reason.INSTRUCTIONS_MISSING: COUNTER_NAMES[Counter.REJECTED_CALLS_INSTRUCTIONS_MISSING],
+}
+"""The name of the counter of each reason."""
+
+_HELP: Final = {spec.name: spec.help for spec in COUNTERS} | {
     MINUTES_PROCESSED: "Minutes between start and end, over ended calls"
 }
 

@@ -13,10 +13,15 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.calls import Reason
+from service.calls import COUNTER_NAMES, MINUTES_PROCESSED, Counter, Reason
 from simulator.report import figures
 from simulator.report.charts import chart_data, draw_rejections, draw_slots
-from simulator.report.comparison import compare_checkpoints, compare_tenants, compare_total
+from simulator.report.comparison import (
+    REJECTED_AS,
+    compare_checkpoints,
+    compare_tenants,
+    compare_total,
+)
 from simulator.report.page_tables import (
     MOST_TENANTS,
     REASON_WORDS,
@@ -109,12 +114,12 @@ def _top(result: RunResult) -> dict[str, Any]:
     limits = sorted({limit for _, limit in limit_steps(result.trace.conditions)})
     limit = "–".join(map(figures.number, dict.fromkeys((limits[0], limits[-1]))))
     tiles = (
-        ("Offered calls", figures.number(total["offered_calls"]), ""),
+        ("Offered calls", figures.number(total[COUNTER_NAMES[Counter.OFFERED_CALLS]]), ""),
         ("Blocking", figures.percent(statistics.blocking), ""),
         ("Time congestion", figures.percent(statistics.time_congestion), ""),
         ("Peak in use", figures.number(statistics.peak_in_use), f"of {limit}"),
         ("Carried traffic", figures.fixed(statistics.carried_erlangs, 1), "E"),
-        ("Minutes processed", figures.fixed(total["minutes_processed"], 1), ""),
+        ("Minutes processed", figures.fixed(total[MINUTES_PROCESSED], 1), ""),
     )
     return {
         "result": result,
@@ -171,7 +176,7 @@ def _slots_sentence(series: Series) -> str:
 
 def _rejections_sentence(series: Series, result: RunResult) -> str:
     total = {line.counter: line.observed for line in compare_total(result).lines}
-    counts = {reason: total[f"rejected_calls_{reason.value}"] or 0 for reason in Reason}
+    counts = {reason: total[REJECTED_AS[reason]] or 0 for reason in Reason}
     rejected = sum(counts.values())
     if not rejected:
         return "No call was rejected."

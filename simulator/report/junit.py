@@ -29,9 +29,8 @@ def render(result: RunResult) -> bytes:
         document.add_testsuite(_suite("run", [case], result))
     document.update_statistics()  # type: ignore[no-untyped-call]
     document.time = round(result.duration_s, 3)
-    # Everything beyond ASCII comes out as character references.
     text: bytes = document.tostring()  # type: ignore[no-untyped-call]
-    return b'<?xml version="1.0" encoding="US-ASCII"?>\n' + text + b"\n"
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text + b"\n"
 
 
 def _suite(kind: str, cases: list[TestCase], result: RunResult) -> TestSuite:

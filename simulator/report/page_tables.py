@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from service.calls import MINUTES_PROCESSED, Reason
+from service.calls import COUNTER_NAMES, MINUTES_PROCESSED, Counter, Reason
 from simulator.report.charts import draw_tenant
-from simulator.report.comparison import CheckpointLine, Comparison, figures
+from simulator.report.comparison import REJECTED_AS, CheckpointLine, Comparison, figures
 from simulator.report.figures import NOTHING, number
 from simulator.report.series import Series
 from simulator.result import RunResult
@@ -24,6 +24,13 @@ REASON_WORDS: Final = {
     Reason.TENANT_NOT_CONFIGURED: "Tenant not configured",
     Reason.INSTRUCTIONS_MISSING: "Instructions missing",
 }
+_OFFERED: Final = COUNTER_NAMES[Counter.OFFERED_CALLS]
+_TENANT_COLUMNS: Final = (
+    _OFFERED,
+    COUNTER_NAMES[Counter.ACCEPTED_CALLS],
+    COUNTER_NAMES[Counter.ENDED_CALLS],
+    COUNTER_NAMES[Counter.FAILED_CALLS],
+)
 _BAR_WIDTH: Final = 1000
 
 
@@ -32,9 +39,9 @@ def rejected_tenants(series: Series, result: RunResult) -> tuple[list[dict[str, 
     rows = []
     for tenant, counters in result.observed.tenants.items():
         row = figures(counters)
-        counts = [int(row[f"rejected_calls_{reason.value}"]) for reason in Reason]
+        counts = [int(row[REJECTED_AS[reason]]) for reason in Reason]
         if sum(counts):
-            rows.append((tenant, counts, int(row["offered_calls"])))
+            rows.append((tenant, counts, int(row[_OFFERED])))
     rows.sort(key=lambda row: -sum(row[1]))
     highest = max((sum(counts) for _, counts, _ in rows), default=1)
     place = {tenant: at for at, tenant in enumerate(series.tenants)}
@@ -93,10 +100,7 @@ def tenant_rows(comparisons: Sequence[Comparison], result: RunResult) -> list[di
                 "tenant": tenant,
                 "limit": "none" if own and cap is None else number(cap),
                 "reserved": number(own.reserved_calls) if own else NOTHING,
-                "figures": [
-                    observed[name]
-                    for name in ("offered_calls", "accepted_calls", "ended_calls", "failed_calls")
-                ],
+                "figures": [observed[name] for name in _TENANT_COLUMNS],
                 "minutes": observed[MINUTES_PROCESSED],
                 "blocking": statistics.blocking if statistics else None,
                 "peak": statistics.peak_in_use if statistics else None,
