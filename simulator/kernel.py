@@ -22,6 +22,9 @@ from simulator.trace import NEVER, CallTrace, Conditions
 COMPILE_FROM_ROWS: Final = 100_000
 """Interpreting fewer rows than this is over before numba is awake."""
 
+COMPILED_IF_LOADED_ROWS: Final = 1_000
+"""Once numba is awake, calling it costs no more than interpreting this many rows."""
+
 _MOST_HEARINGS: Final = 16
 _MOST_BUCKETS: Final = 1 << 20
 _OFFERS_A_BUCKET: Final = 4
@@ -46,7 +49,7 @@ class KernelRun:
     A chunk is a trace of its own (``after`` and ``deliveries.call`` count its own rows) whose
     independent rows are offered no earlier than those of the chunks before it, and which holds
     the whole chain of dependents behind each of them. The results are those of feeding all rows
-    at once. ``compiled`` None chooses by the number of rows in each chunk.
+    at once. ``compiled`` None chooses by the number of rows fed so far.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class KernelRun:
         self._state.scalars[core.DUE_SIZE] = waiting
         log = _empty_log(count if self._keep_log else 0)
         _run(
-            self._compiled if self._compiled is not None else count >= COMPILE_FROM_ROWS,
+            self._is_worth_compiling(count) if self._compiled is None else self._compiled,
             pack.pack_columns(rows),
             pack.pack_heard(rows),
             self._rules,
@@ -130,6 +133,10 @@ class KernelRun:
         if self._keep_log:
             self._logs.append((rows.row_id, log))
         self._remember(rows, dependents)
+
+    def _is_worth_compiling(self, rows: int) -> bool:
+        is_loaded = _compiled_advance.cache_info().currsize > 0
+        return self._fed >= COMPILE_FROM_ROWS or (is_loaded and rows >= COMPILED_IF_LOADED_ROWS)
 
     def _remember(self, rows: pack.Rows, dependents: core.Dependents) -> None:
         """Keep the dependents that wait, with the rest of their chains."""
@@ -156,7 +163,7 @@ class KernelRun:
             conditions.accepted_deadline_us,
             conditions.active_deadline_us,
         )
-        pending, accepted, active = (NEVER if d is None else d for d in deadlines)
+        pending, accepted, active = (core.FOREVER if d is None else d for d in deadlines)
         return core.Limits(
             rows=len(rows),
             tenants=len(conditions.tenants),
@@ -170,7 +177,6 @@ class KernelRun:
             mask=buckets - 1,
             has_dependents=int(has_dependents),
             has_deliveries=int(len(rows.delivery_call) > 0),
-            has_deadlines=int(any(deadline is not None for deadline in deadlines)),
             keeps_log=int(self._keep_log),
             is_last=int(is_last),
         )

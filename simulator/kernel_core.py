@@ -219,12 +219,12 @@ class Limits(NamedTuple):
     pending_deadline_us: int
     accepted_deadline_us: int
     active_deadline_us: int
+    """FOREVER for a state without a deadline."""
     shift: int
     """A bucket is ``1 << shift`` microseconds wide."""
     mask: int
     has_dependents: int
     has_deliveries: int
-    has_deadlines: int
     keeps_log: int
     is_last: int
     """Whether waiting dependents are played to the end of the run."""
@@ -403,9 +403,7 @@ def heard_life(
     started = NEVER
     found = NO_LOOKUP
     referred = 0
-    deadline = FOREVER
-    if limits.pending_deadline_us != NEVER:
-        deadline = offered + limits.pending_deadline_us
+    deadline = offered + limits.pending_deadline_us
     i = 0
     while True:
         at = hearing_us[i] if i < size else FOREVER
@@ -425,16 +423,12 @@ def heard_life(
                     return REJECTED_INSTRUCTIONS, NEVER, NEVER, at, found, 0, 0
                 fate = STILL_ACCEPTED
                 accepted = at
-                deadline = FOREVER
-                if limits.accepted_deadline_us != NEVER:
-                    deadline = at + limits.accepted_deadline_us
+                deadline = at + limits.accepted_deadline_us
         elif event == START:
             if fate == STILL_ACCEPTED:
                 fate = STILL_ACTIVE
                 started = at
-                deadline = FOREVER
-                if limits.active_deadline_us != NEVER:
-                    deadline = at + limits.active_deadline_us
+                deadline = at + limits.active_deadline_us
         elif event == REFER:
             if fate == STILL_ACTIVE:
                 referred = 1
@@ -486,7 +480,9 @@ def advance(
     has_faults = len(faults.span) > 0
     has_dependents = limits.has_dependents
     has_deliveries = limits.has_deliveries
-    has_deadlines = limits.has_deadlines
+    pending_deadline = limits.pending_deadline_us
+    accepted_deadline = limits.accepted_deadline_us
+    active_deadline = limits.active_deadline_us
     keeps_log = limits.keeps_log
     is_last = limits.is_last
     stop_us = limits.stop_us
@@ -799,7 +795,13 @@ def advance(
                 found = rule_found[place]
                 fallback = rule_fallback[place]
                 expired = 0
-                if first == last and not has_deadlines:
+                # A deadline that no state of the call can reach when all is heard has no effect.
+                if (
+                    first == last
+                    and setup <= pending_deadline
+                    and connect <= accepted_deadline
+                    and hold <= active_deadline
+                ):
                     if has_faults:
                         found = look_up(faults, place, t + setup, draw, found)
                     fate, accepted, started, finished, found, referred = plain_life(

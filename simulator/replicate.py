@@ -11,7 +11,7 @@ from simulator.scenario import Scenario
 from simulator.statistics import Statistics
 from simulator.traffic import conditions_of, iter_chunks
 
-CHUNK_CALLS: Final = 1 << 18
+CHUNK_CALLS: Final = 1 << 19
 
 
 def replication_seed(seed: int, replication: int) -> int:
