@@ -30,8 +30,6 @@ from simulator.trace import NEVER, CallTrace, Conditions, Int64s
 
 ENGINE: Final = "oracle"
 
-_HELD_STATES: Final = 3
-
 
 def expect(trace: CallTrace, progress: Progress | None = None) -> RunOutcome:
     """What an engine must observe of ``trace``: counters, checkpoints with rows, and each call.
@@ -249,9 +247,10 @@ def _counter_rows(conditions: Conditions) -> tuple[npt.NDArray[np.int64], tuple[
 
 
 def _limits(conditions: Conditions) -> list[int]:
-    """The total limit after everything at each checkpoint, then the last one."""
+    """The total limit after everything at each checkpoint, then after the run."""
+    last_us = ENDLESS if conditions.drain else conditions.duration_us - 1
     limits = []
-    for at_us in (*conditions.checkpoints_us, ENDLESS):
+    for at_us in (*conditions.checkpoints_us, last_us):
         said = [
             change.max_concurrent_calls
             for change in conditions.changes
