@@ -24,11 +24,6 @@ __all__ = [
 
 GALLERY: Final[tuple[BrokenController, ...]] = (*ADMISSION_BUGS, *SLOT_BUGS, *COUNTING_BUGS)
 
-SCENARIOS: Final[tuple[str, ...]] = tuple(
-    sorted({name for controller in GALLERY for name in controller.caught_by})
-)
-"""The shipped scenarios that the gallery names."""
-
 
 def run_selftest(
     scenarios: Mapping[str, CallTrace], progress: Progress | None = None
