@@ -126,6 +126,19 @@ def test_a_reservation_is_a_guaranteed_minimum_and_no_more() -> None:
     assert fates(outcome) == [Fate.ENDED, Fate.ENDED]
 
 
+def test_a_used_up_promise_gives_no_more_than_it_said() -> None:
+    # Two slots, one promised to each. a's second call would take b's: 1 >= 1 of its own are in use
+    # and max(1, 1) + max(0, 1) = 2. What is said of a stranger promises nothing.
+    tenants = [
+        TraceTenant("a", reserved_calls=1),
+        TraceTenant("b", reserved_calls=1),
+        TraceTenant("stranger", configured=False, reserved_calls=1),
+    ]
+    rows = (Row(0, hold=9), Row(1, hold=9), Row(2, tenant=1, hold=9))
+    assert run(conditions(2, *tenants), *rows).log.scopes.tolist() == [0, RESERVED, 0]
+    assert run(conditions(3, *tenants), *rows).log.scopes.tolist() == [0, 0, 0]
+
+
 def test_a_raised_limit_counts_for_offers_of_its_instant() -> None:
     outcome = run(
         conditions(1, changes=[LimitsChange(5, max_concurrent_calls=2)]),
@@ -368,6 +381,13 @@ def test_a_start_heard_again_after_the_accept_counts_then() -> None:
     assert fates(outcome) == [Fate.ENDED]
     assert counted(outcome)["active_us_total"] == 6
     assert counted(outcome)["started_calls"] == 1
+
+
+def test_a_start_heard_again_at_the_instant_of_the_accept_counts() -> None:
+    # The start is heard at 5 and at 5 + 2 = 7, where the accept comes first: active from 7 to 15.
+    deliveries = {Event.ACCEPT: (DeliveryAction.LATE, 5), Event.START: (DeliveryAction.DOUBLED, 2)}
+    outcome = run(conditions(1), Row(0, setup=2, connect=3, hold=10, deliveries=deliveries))
+    assert counted(outcome)["active_us_total"] == 8
 
 
 def test_a_late_accept_at_the_instant_of_the_start_comes_first() -> None:
