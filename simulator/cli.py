@@ -41,8 +41,12 @@ class EngineName(StrEnum):
     HTTP = "http"
 
 
-ScenarioFiles = Annotated[list[Path], typer.Argument(help="Scenario files.", show_default=False)]
-ScenarioFile = Annotated[Path, typer.Argument(help="A scenario file.", show_default=False)]
+ScenarioFiles = Annotated[
+    list[Path], typer.Argument(metavar="SCENARIO", help="Scenario files.", show_default=False)
+]
+ScenarioFile = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="A scenario file.", show_default=False)
+]
 Seed = Annotated[
     int | None, typer.Option(min=0, help="In place of the scenario's own seed.", show_default=False)
 ]
@@ -143,7 +147,9 @@ def expect(scenario: ScenarioFile, seed: Seed = None, overrides: Overrides = Non
 
 @app.command()
 def replay(
-    calls: Annotated[Path, typer.Argument(help="A CSV file of calls.", show_default=False)],
+    calls: Annotated[
+        Path, typer.Argument(metavar="CALLS.CSV", help="A CSV file of calls.", show_default=False)
+    ],
     capacity: Annotated[
         int, typer.Option(min=0, help="Calls at the same time.", show_default=False)
     ],
