@@ -183,6 +183,7 @@ def _rejections_sentence(series: Series, result: RunResult) -> str:
     parts = "; ".join(
         f"{REASON_WORDS[reason].lower()}: {figures.number(count)}"
         for reason, count in counts.items()
+        if count
     )
     sentence = (
         f"{figures.number(rejected)} of {figures.number(total['offered_calls'])} offers were"

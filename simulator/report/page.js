@@ -52,6 +52,7 @@
       axis({
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7],
         size: 52,
+        space: 44,
         ticks: { show: false },
         values: (u, at) => at.map((value) => grouped(value)),
       }),
@@ -94,7 +95,10 @@
     const reasons = Object.keys(data.rejections);
     const below = data.start.map(() => 0);
     const stacked = reasons.map((reason) =>
-      held(data.rejections[reason]).map((count, i) => (below[i] += i < bins ? count : 0)),
+      held(data.rejections[reason]).map((count, i) => {
+        if (i === bins || count === 0) return null;
+        return (below[i] += count);
+      }),
     );
     const top = Math.max(1, ...below);
     // The tallest of the stack first: each next one covers the lower part of it.
