@@ -29,7 +29,7 @@ _LONGEST_INT: Final = 40
 """Digits of a whole number; longer ones are left a text, which no key takes for a number."""
 
 OVERRIDE: Final = "--set"
-MOST_VALUES: Final = 1_000_000
+MOST_VALUES: Final = 200_000
 
 
 class _TooLarge(Exception):

@@ -1,6 +1,7 @@
 """What is wrong with a file a user wrote: where it stands and what would be right."""
 
 import difflib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,7 +25,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        text = f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        # one line each, whatever a key or a value of the file looks like
+        return " ".join(text.splitlines())
 
 
 class Report(Protocol):
@@ -46,13 +49,14 @@ class ScenarioInvalid(InputInvalid):
 
 
 def key_text(path: Path) -> str:
-    """``("capacity", "changes", 0, "at")`` as ``capacity.changes[0].at``."""
+    """``("capacity", "changes", 0, "at")`` as ``capacity.changes[0].at``; odd keys in quotes."""
     text = ""
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"
-        else:
-            text += f".{step}" if text else step
+            continue
+        plain = step and step.isprintable() and not set(step) & set('.[] "')
+        text += ("." if text else "") + (step if plain else json.dumps(step, ensure_ascii=False))
     return text
 
 

@@ -32,21 +32,24 @@ def validator() -> jsonschema.Draft202012Validator:
 
 
 def refused(path: Path, text: str) -> ScenarioInvalid | None:
+    """Why a text is refused, None when it is not; every problem has a place in it, in order."""
     path.write_text(text, encoding="utf-8")
+    refusal = None
     try:
         load_scenario(path)
     except ScenarioInvalid as error:
+        refusal = error
+    if refusal is not None:
         lines = text.splitlines()
-        for problem in error.problems:
+        for problem in refusal.problems:
             assert problem.message
             assert "\n" not in str(problem)
             assert 1 <= problem.line <= len(lines) + 1
             assert problem.column >= 1
-        places = [(problem.line, problem.column) for problem in error.problems]
+        places = [(problem.line, problem.column) for problem in refusal.problems]
         assert places == sorted(places)
-        assert len(set(error.problems)) == len(error.problems)
-        return error
-    return None
+        assert len(set(refusal.problems)) == len(refusal.problems)
+    return refusal
 
 
 @st.composite

@@ -1,5 +1,6 @@
 """Durations, rates and the scalars of YAML 1.2, over everything that can be written."""
 
+import contextlib
 import re
 from fractions import Fraction
 
@@ -74,12 +75,8 @@ def test_the_schema_knows_the_same_durations_and_rates(text: str) -> None:
 @given(st.text())
 def test_no_text_breaks_the_units(text: str) -> None:
     for parse in (parse_duration_us, parse_rate_per_us):
-        try:
-            value: int | Fraction = parse(text)
-        except UnitsInvalid as error:
-            assert str(error)
-        else:
-            assert value >= 0
+        with contextlib.suppress(UnitsInvalid):
+            assert parse(text) >= 0
 
 
 @given(

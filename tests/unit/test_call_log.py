@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from simulator.call_log import CallLogInvalid, CallLogRows, read_call_log, read_seconds_column
@@ -37,7 +38,8 @@ def test_seconds_become_exact_microseconds(tmp_path: Path) -> None:
     assert log.start_us.tolist() == [0, 1, 10, 300_000, 3_599_627_370_497]
     assert log.hold_us is not None
     assert log.hold_us.tolist() == [1, 2_000_000, 2, 100_000, 0]
-    assert (log.start_us.dtype, log.hold_us.dtype) == ("int64", "int64")
+    assert log.start_us.dtype == np.int64
+    assert log.hold_us.dtype == np.int64
 
 
 def test_rows_are_sorted_by_start_and_stand_in_file_order_where_they_tie(tmp_path: Path) -> None:

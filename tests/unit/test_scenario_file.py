@@ -294,9 +294,7 @@ def test_arrivals_from_a_log(tmp_path: Path) -> None:
         "who,t,dur\nt,0.000001,2\nu,1,3\nt,0,0.5\n", encoding="utf-8"
     )
     log = "type: trace, file: calls.csv"
-    own = of_tenant(
-        tmp_path, f"arrivals: {{{log}, columns: {{start: t, hold: dur, tenant: who}}}}"
-    )
+    own = of_tenant(tmp_path, f"arrivals: {{{log}, columns: {{start: t, hold: dur, tenant: who}}}}")
     assert own.tenants[0].arrivals == TraceArrivals((0, 1), (500_000, 2 * S))
     other = of_tenant(
         tmp_path, f"hold: 1s\narrivals: {{{log}, tenant: u, columns: {{start: t, tenant: who}}}}"
