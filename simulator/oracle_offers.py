@@ -196,7 +196,7 @@ def offers_of(trace: CallTrace, lives: Lives, progress: Progress | None = None) 
     change = next(changes)
     fallback = [tenant.fallback for tenant in conditions.tenants]
     tenants = np.broadcast_to(trace.tenant, n).tolist()
-    draws = np.broadcast_to(trace.lookup_draw, n)
+    draws = np.broadcast_to(trace.lookup_draw, n).tolist()
     accepts, releases = lives.accept_us.tolist(), lives.release_us.tolist()
     answer, scopes, lookup = bytearray(n), bytearray(n), bytearray(n)
     offered = np.full(n, ENDLESS, np.int64)
@@ -223,8 +223,7 @@ def offers_of(trace: CallTrace, lives: Lives, progress: Progress | None = None) 
         until = releases[row]
         refused = False
         if accepts[row] < ENDLESS:
-            result = lookups.find(tenant, at_us + accepts[row], int(draws[row]))
-            lookup[row] = result
+            lookup[row] = result = lookups.find(tenant, at_us + accepts[row], draws[row])
             refused = result != found and not fallback[tenant]
             if refused:
                 until = accepts[row]
