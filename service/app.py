@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -27,6 +26,7 @@ from service.clock import Clock, SystemClock, VirtualClock
 from service.database import Database
 from service.instructions import InstructionsCache, SqlInstructions
 from service.lifecycle import Deadlines
+from service.logs import get_logger
 from service.settings import Settings, microseconds
 from service.state.base import CallState
 from service.state.memory import MemoryCore, MemoryState
@@ -61,9 +61,7 @@ class Service:
             lifespan=lambda _app: self.running(),
         )
         for error in HANDLED:
-            self.fastapi.add_exception_handler(
-                error, problem_responder(structlog.get_logger("service.http"))
-            )
+            self.fastapi.add_exception_handler(error, problem_responder(get_logger("service.http")))
         # The one added last is the outermost: every answer of the edge has a request id.
         self.fastapi.add_middleware(Edge, latency=latency)
         self.fastapi.add_middleware(
@@ -94,7 +92,7 @@ class Service:
         :class:`service.state.base.LimitsInvalid` when the stored tenants reserve more than there
         is.
         """
-        log = structlog.get_logger("service")
+        log = get_logger("service")
         if self._settings.testbed:
             log.warning(
                 "TESTBED MODE: callers may plan lookups"

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from importlib.resources import files
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, MetaData, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, MetaData, String, Table, Text, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import StaticPool
@@ -56,9 +56,9 @@ class Database:
             yield connection
 
     async def check(self) -> None:
-        """Ask the database for a sign of life. Raises as :meth:`begin`."""
+        """Read from a table, as a lookup would. Raises as :meth:`begin`."""
         async with self.begin() as connection:
-            await connection.execute(text("SELECT 1"))
+            await connection.execute(select(INSTRUCTIONS.c.tenant_id).limit(1))
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision that is shipped. Raises as :meth:`begin`."""

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-import structlog
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.calls import Lookup
 from service.database import INSTRUCTIONS, Database
+from service.logs import get_logger
 
 MAX_CACHED_TENANTS: Final = 100_000
 """Tenants whose result is kept at most; beyond it the one that was looked up first is dropped."""
@@ -79,7 +79,7 @@ class InstructionsCache:
         self._max_tenants = max_tenants
         self._kept: dict[str, tuple[Lookup, float]] = {}
         self._running: dict[str, asyncio.Task[Lookup]] = {}
-        self._log = structlog.get_logger("service.instructions")
+        self._log = get_logger("service.instructions")
 
     def cached(self, tenant_id: str) -> Lookup | None:
         """What is known without asking: found, missing, or None."""

@@ -1,4 +1,9 @@
-"""JSON logs on stderr, one line an event, each with the id of the request it belongs to."""
+"""JSON logs on stderr, one line an event, each with the id of the request it belongs to.
+
+Loggers are structlog's in front of the standard library's: an event with named values. Whoever
+embeds the application handles the records as any others; :func:`configure_logging` is for the
+server's own process.
+"""
 
 import logging
 import sys
@@ -6,6 +11,19 @@ import sys
 import structlog
 from asgi_correlation_id import correlation_id
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of one part; its records carry the named values as attributes."""
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.render_to_log_kwargs,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    return logger
 
 
 def add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -16,47 +34,32 @@ def add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
     return event
 
 
-def configure_logging(level: str) -> None:
-    """Send structlog's and the standard library's records to stderr as JSON, from ``level`` up.
-
-    Changes the process: for the server's start, not for an application that is embedded.
-    """
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+def json_formatter() -> logging.Formatter:
+    """Turns any record into one line of JSON."""
+    every_record: list[Processor] = [
         add_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
     ]
-    structlog.configure(
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=every_record,
         processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
     )
+
+
+def configure_logging(level: str) -> None:
+    """Send every record from ``level`` up to stderr as JSON. Changes the whole process."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
+    handler.setFormatter(json_formatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # The server's start and stop lines are told by `busyhour serve` itself.
+    # What these tell of a normal start and stop, the service tells itself.
     for name in ("uvicorn", "uvicorn.error", "alembic"):
-        logger = logging.getLogger(name)
-        logger.handlers = []
-        logger.propagate = True
-        logger.setLevel(max(root.level, logging.WARNING))
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import structlog
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -18,6 +17,7 @@ from service.admission import check_limits
 from service.clock import Clock, ClockBackwards
 from service.database import INSTRUCTIONS, TENANTS, Database
 from service.instructions import InstructionsCache, SqlInstructions, write_instructions
+from service.logs import get_logger
 from service.state.base import CallState, LimitChange, TenantPolicy, TenantUnknown
 
 
@@ -51,7 +51,7 @@ class TenantDirectory:
         self._cache = cache
         self._instructions = SqlInstructions(database)
         self._one_change = asyncio.Lock()
-        self._log = structlog.get_logger("service.tenants")
+        self._log = get_logger("service.tenants")
 
     async def load(self) -> None:
         """Put every stored tenant in force. Raises :class:`LimitsInvalid` when they do not fit."""

@@ -5,7 +5,6 @@ import secrets
 from time import perf_counter
 from typing import Any, Final
 
-import structlog
 from asgi_correlation_id import correlation_id
 from asgi_correlation_id.middleware import is_valid_uuid4
 from starlette.requests import ClientDisconnect
@@ -13,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.latency import Latency
 from service.api.problems import PROBLEM_TYPE, ProblemError
+from service.logs import get_logger
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """A request body's size at most."""
@@ -79,7 +79,7 @@ class Edge:
     def __init__(self, app: ASGIApp, latency: Latency) -> None:
         self._app = app
         self._latency = latency
-        self._log: Any = structlog.get_logger("service.http")
+        self._log: Any = get_logger("service.http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

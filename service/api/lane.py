@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
 
-import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.answers import Reply
@@ -25,6 +24,7 @@ from service.api.edge import (
 from service.api.latency import Latency
 from service.api.problems import told
 from service.api.security import RequireToken
+from service.logs import get_logger
 
 CALLS_PATH: Final = "/api/v1/calls"
 
@@ -62,7 +62,7 @@ class Lane:
         self._of_a_call = of_a_call
         self._latency = latency
         self._request_ids = request_ids
-        self._log: Any = structlog.get_logger("service.http")
+        self._log: Any = get_logger("service.http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
