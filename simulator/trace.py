@@ -230,7 +230,7 @@ def trace_hash(trace: CallTrace) -> str:
     """
     digest = hashlib.sha256(msgspec.json.encode(trace.conditions, order="deterministic"))
     digest.update(len(trace).to_bytes(8, "little"))
-    columns = [(name, getattr(trace, name)) for name in ROW_COLUMNS]
+    columns = [(name, getattr(trace, name)[: len(trace)]) for name in ROW_COLUMNS]
     columns += [(name, getattr(trace.deliveries, name)) for name in DELIVERY_COLUMNS]
     for name, column in columns:
         values = column[:1] if len(column) and (column == column[0]).all() else column

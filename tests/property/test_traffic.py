@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.calls import Event, Lookup
+from simulator.arrivals import ListedProcess
 from simulator.merge import merge_runs
 from simulator.samplers import sampler
 from simulator.scenario import (
@@ -55,6 +56,7 @@ from simulator.trace import (
     trace_hash,
 )
 from simulator.traffic import build_trace, iter_chunks
+from simulator.windows import windows
 
 DURATION = 60_000_000
 RARE = settings(max_examples=25, deadline=None)
@@ -266,6 +268,30 @@ def test_redials_change_no_first_attempt(scenario: Scenario, redial: Redial) -> 
         assert firsts == rows_of(without, tenant.tenant_id)
 
 
+def test_a_redial_draws_values_of_its_own() -> None:
+    spread = Exponential(1e6)
+    tenant = Tenant(
+        "a",
+        Poisson(2e-6),
+        spread,
+        setup=spread,
+        connect=spread,
+        patience=spread,
+        outcomes=Outcomes(failed=0.5, referred=0.5),
+        redial=Redial(1.0, spread, 2),
+    )
+    fault = InstructionFault(Lookup.ERROR, 0, DURATION, 0.5)
+    trace = build_trace(
+        Scenario("own", "", 1, DURATION, 10, (tenant,), instruction_faults=(fault,))
+    )
+    firsts, redials = trace.column("attempt") == 0, trace.column("attempt") == 1
+    assert firsts.sum() == redials.sum() > 50
+    columns = ["setup_us", "connect_us", "hold_us", "patience_us", "lookup_draw", "end_kind"]
+    values = [trace.column(name)[which].tolist() for name in columns for which in (firsts, redials)]
+    values += [(trace.refer_us[which] != NEVER).tolist() for which in (firsts, redials)]
+    assert len({tuple(each) for each in values}) == len(values)
+
+
 @RARE
 @given(scenario=scenarios(), connect=distributions)
 def test_another_distribution_changes_no_other_column(
@@ -306,6 +332,27 @@ def test_compiled_and_plain_merging_give_the_order_of_a_plain_sort(runs: list[li
         merged, order = merge_runs(instants, len(runs), compiled=compiled)
         assert order.tolist() == expected
         assert merged.tolist() == sorted(instants.tolist())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    logs=st.lists(
+        st.lists(st.integers(0, 12), max_size=60).map(lambda few: sorted(few * 6)),
+        min_size=1,
+        max_size=4,
+    ),
+    chunk_calls=st.integers(1, 300),
+)
+def test_windows_never_part_the_calls_of_one_instant(
+    logs: list[list[int]], chunk_calls: int
+) -> None:
+    processes = [ListedProcess(100, np.array(log, dtype=np.int64)) for log in logs]
+    found = list(windows(processes, chunk_calls))
+    ends = [max((int(part[-1]) for part in window if len(part)), default=-1) for window in found]
+    starts = [min((int(part[0]) for part in window if len(part)), default=99) for window in found]
+    assert all(end < start for end, start in zip(ends, starts[1:], strict=False))
+    for place, log in enumerate(logs):
+        assert [t for window in found for t in window[place].tolist()] == log
 
 
 def test_a_trace_is_the_same_with_and_without_the_compiled_merge(

@@ -21,6 +21,7 @@ from simulator.scenario import (
     Mmpp,
     Poisson,
     RateProfile,
+    Redial,
     Regular,
     Renewal,
     Scenario,
@@ -253,3 +254,32 @@ def test_a_chain_stops_where_thinking_alone_reaches_the_end() -> None:
     # What is left after the last call is shorter than a think time that was drawn and refused;
     # looked at backwards from the end it is exponential again.
     assert stats.kstest((HOUR - ends) / 60e6, "expon").pvalue > LEAST_P
+
+
+# --- redials --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("probability", "attempts"), [(0.6, 5), (0.9, 3), (1.0, 4), (0.0, 4)])
+def test_the_number_of_redials_is_geometric_and_cut(probability: float, attempts: int) -> None:
+    redial = Redial(probability, Exponential(1e6), attempts)
+    tenant = Tenant("acme", Poisson(per_second(3)), Deterministic(1e6), redial=redial)
+    trace = build_trace(Scenario("redials", "", 3, HOUR, 10, (tenant,)))
+    made = np.bincount(trace.column("attempt"), minlength=attempts)
+    assert len(made) == attempts
+    for attempt in range(1, attempts):
+        expected = made[attempt - 1] * probability
+        spread = math.sqrt(made[attempt - 1] * probability * (1 - probability))
+        assert made[attempt] == pytest.approx(expected, abs=4.5 * spread)
+
+
+def test_redial_delays_follow_their_distribution() -> None:
+    tenant = Tenant(
+        "acme",
+        Poisson(per_second(3)),
+        Deterministic(1e6),
+        redial=Redial(0.7, Exponential(10e6), 4),
+    )
+    trace = build_trace(Scenario("redials", "", 3, HOUR, 10, (tenant,)))
+    delays = trace.delay_us[trace.column("after") != NEVER]
+    assert len(delays) > 5000
+    assert stats.kstest(delays / 10e6, "expon").pvalue > LEAST_P

@@ -161,6 +161,16 @@ def test_how_a_shared_column_is_stored_does_not_change_the_hash(trace: CallTrace
     assert trace_hash(full) == trace_hash(trace)
 
 
+def test_columns_of_a_trace_without_calls_do_not_count(trace: CallTrace) -> None:
+    nothing = {name: np.array(trace.column(name)[:0]) for name in ROW_COLUMNS}
+    shared = nothing | {"hold_us": np.array([5], dtype=np.int64)}
+    hashes = set()
+    for columns in (nothing, shared):
+        values: dict[str, Any] = columns
+        hashes.add(trace_hash(CallTrace(trace.conditions, **values)))
+    assert len(hashes) == 1
+
+
 @pytest.mark.parametrize("name", ROW_COLUMNS)
 def test_every_column_counts(trace: CallTrace, name: str) -> None:
     changed = np.array(trace.column(name))
