@@ -20,7 +20,7 @@ def share_rejected(calls: list[Call]) -> float | None:
     return ratio(sum(call.fate == Fate.REJECTED_CAPACITY for call in served), len(served))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(traces())
 def test_statistics_from_the_log_are_those_the_kernel_sums_up(trace: CallTrace) -> None:
     result = KernelRun(trace.conditions).play(trace)
@@ -28,7 +28,7 @@ def test_statistics_from_the_log_are_those_the_kernel_sums_up(trace: CallTrace) 
     assert result.statistics == statistics_of(trace, result.log)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(traces())
 def test_times_and_peaks_are_those_of_every_microsecond(trace: CallTrace) -> None:
     naive, conditions = Naive(trace), trace.conditions
@@ -55,7 +55,7 @@ def test_times_and_peaks_are_those_of_every_microsecond(trace: CallTrace) -> Non
             assert mine.peak_in_use == naive.peaks[tenant.tenant_id]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(traces())
 def test_shares_are_those_of_the_single_calls(trace: CallTrace) -> None:
     naive, conditions = Naive(trace), trace.conditions
@@ -78,7 +78,7 @@ def test_shares_are_those_of_the_single_calls(trace: CallTrace) -> None:
     assert statistics.tenants[UNKNOWN_TENANT].blocking is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(traces())
 def test_eventual_loss_follows_every_caller_to_the_last_attempt(trace: CallTrace) -> None:
     naive = Naive(trace)

@@ -66,7 +66,7 @@ def cut_up(trace: CallTrace, rng: random.Random) -> list[CallTrace]:
     return chunks
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(traces())
 def test_kernel_plays_like_its_event_by_event_twin(trace: CallTrace) -> None:
     assert_plays_like_twin(trace, KernelRun(trace.conditions).play(trace))
@@ -79,7 +79,7 @@ def test_compiled_and_interpreted_kernel_are_the_same(trace: CallTrace) -> None:
     assert_same(compiled, KernelRun(trace.conditions, compiled=False).play(trace))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(traces(), st.randoms(use_true_random=False))
 def test_chunks_change_nothing(trace: CallTrace, rng: random.Random) -> None:
     whole = KernelRun(trace.conditions).play(trace)

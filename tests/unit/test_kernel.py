@@ -90,13 +90,16 @@ def chunk(settings: CallTrace, offers: np.ndarray) -> CallTrace:
     return replace(settings, offer_us=offers.astype(np.int64))
 
 
-def test_memory_does_not_grow_with_the_number_of_chunks() -> None:
+@pytest.mark.parametrize(("limit", "warm_up_us"), [(50, 0), (10**9, 0), (10**9, 10**9)])
+def test_memory_does_not_grow_with_the_number_of_chunks(limit: int, warm_up_us: int) -> None:
     # One column value for all, so that a chunk is nothing but its offers.
-    settings = make_trace(conditions(50, duration_us=10**9), [Row(0, hold=30)])
+    settings = make_trace(
+        conditions(limit, duration_us=10**9, warm_up_us=warm_up_us), [Row(0, hold=30)]
+    )
     run = KernelRun(settings.conditions, keep_log=False)
     for begin in range(0, 40_000, 1000):
         run.feed(chunk(settings, np.arange(begin, begin + 1000)))
-    assert len(run._slots.tenant) <= 50
+    assert len(run._slots.tenant) <= 1100
     assert len(run._rows) == 0
     assert run.finish().total[Counter.ENDED_CALLS] == 40_000
 
