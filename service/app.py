@@ -59,6 +59,7 @@ class Service:
             title="busyhour",
             description=DESCRIPTION,
             lifespan=lambda _app: self.running(),
+            redirect_slashes=False,
         )
         for error in HANDLED:
             self.fastapi.add_exception_handler(error, problem_responder(get_logger("service.http")))

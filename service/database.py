@@ -6,8 +6,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from importlib.resources import files
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, MetaData, String, Table, Text, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    Text,
+    select,
+)
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import StaticPool
 
@@ -67,6 +78,11 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """What the database said, without the statement and its values."""
+    return str(getattr(error, "orig", None) or error)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.calls import Lookup
-from service.database import INSTRUCTIONS, Database
+from service.database import INSTRUCTIONS, Database, reason_of
 from service.logs import get_logger
 
 MAX_CACHED_TENANTS: Final = 100_000
@@ -116,7 +116,9 @@ class InstructionsCache:
         try:
             text = await self._source.fetch(tenant_id)
         except SQLAlchemyError as error:
-            self._log.error("instructions_lookup_failed", tenant_id=tenant_id, error=str(error))
+            self._log.error(
+                "instructions_lookup_failed", tenant_id=tenant_id, error=reason_of(error)
+            )
             found = Lookup.ERROR
         else:
             found = Lookup.MISSING if text is None else Lookup.FOUND

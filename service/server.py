@@ -13,6 +13,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.app import Service, create_app
+from service.database import reason_of
 from service.logs import configure_logging
 from service.settings import Settings, SettingsInvalid, load_settings
 from service.state.base import LimitsInvalid
@@ -111,8 +112,9 @@ async def _serve(service: Service, server: _Server, listener: socket.socket) -> 
         try:
             await stack.enter_async_context(service.running())
         except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error)
-            raise CannotStart(f"the database of BUSYHOUR_DATABASE_URL fails: {reason}") from None
+            raise CannotStart(
+                f"the database of BUSYHOUR_DATABASE_URL fails: {reason_of(error)}"
+            ) from None
         except LimitsInvalid as error:
             raise CannotStart(
                 f"the stored tenants do not fit BUSYHOUR_MAX_CONCURRENT_CALLS: {error}"

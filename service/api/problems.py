@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from service.clock import ClockBackwards, ClockError
+from service.database import reason_of
 from service.state.base import LimitsInvalid, TenantUnknown
 from service.tenants import TenantExists
 
@@ -136,7 +137,7 @@ def told(error: Exception, path: str, log: Any) -> ProblemError | None:
     """As :func:`as_problem`; what the operator must know is logged."""
     problem = as_problem(error)
     if isinstance(error, SQLAlchemyError):
-        log.error("database_failed", path=path, error=str(error))
+        log.error("database_failed", path=path, error=reason_of(error))
     return problem
 
 

@@ -1,4 +1,4 @@
-"""Tenants, limits and instructions: strict at the edge, whole or not at all, kept in the database."""
+"""Tenants, limits and instructions: strict at the edge, changed whole or not at all."""
 
 from pathlib import Path
 from typing import Any

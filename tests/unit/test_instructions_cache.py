@@ -33,6 +33,13 @@ class Source:
         return text
 
 
+async def until_asked(source: Source, queries: int) -> None:
+    """Let the tasks run until that many queries are under way."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(source.asked) == queries
+
+
 class Time:
     now = 0.0
 
@@ -84,9 +91,8 @@ async def test_lookups_at_the_same_time_share_a_query() -> None:
     asking = [
         asyncio.create_task(cache.lookup(name)) for name in ("acme", "acme", "globex", "acme")
     ]
-    await asyncio.sleep(0)
+    await until_asked(source, 2)
     asking[0].cancel()
-    await asyncio.sleep(0)
     source.gate.set()
     results = await asyncio.gather(*asking, return_exceptions=True)
     assert isinstance(results[0], asyncio.CancelledError)
@@ -99,11 +105,11 @@ async def test_a_change_overtakes_a_query_under_way() -> None:
     source.gate = asyncio.Event()
     cache = cache_of(source, Time())
     early = asyncio.create_task(cache.lookup("acme"))
-    await asyncio.sleep(0)
+    await until_asked(source, 1)
     source.texts["acme"] = "new"
     cache.forget("acme")
     late = asyncio.create_task(cache.lookup("acme"))
-    await asyncio.sleep(0)
+    await until_asked(source, 2)
     source.gate.set()
     assert await early is Lookup.MISSING
     assert await late is Lookup.FOUND

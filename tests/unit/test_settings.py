@@ -44,8 +44,9 @@ def test_missing_tokens_are_named_together() -> None:
 @pytest.mark.usefixtures("tokens")
 def test_an_empty_token_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUSYHOUR_CALL_TOKEN", "")
-    with pytest.raises(SettingsInvalid, match="^BUSYHOUR_CALL_TOKEN is not set$"):
+    with pytest.raises(SettingsInvalid) as refused:
         load_settings()
+    assert str(refused.value) == "BUSYHOUR_CALL_TOKEN is not set"
 
 
 BAD = {
