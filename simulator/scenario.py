@@ -146,7 +146,7 @@ class Sinusoid:
 
 @dataclass(frozen=True, slots=True)
 class Mmpp:
-    """Markov-modulated Poisson: states left after exponential times for the next one, in a cycle."""
+    """Markov-modulated Poisson: states follow in a cycle, each left after an exponential time."""
 
     rates_per_us: tuple[float, ...]
     mean_stay_us: tuple[float, ...]
@@ -154,7 +154,7 @@ class Mmpp:
 
 @dataclass(frozen=True, slots=True)
 class FlashCrowd:
-    """Poisson at ``rate``, at ``peak_rate`` from ``at`` for ``hold``, with linear ramps of ``ramp``."""
+    """Poisson at ``rate``, and at ``peak_rate`` from ``at`` for ``hold``, with linear ramps."""
 
     rate_per_us: float
     peak_rate_per_us: float

@@ -169,8 +169,8 @@ def check_conditions(conditions: Conditions) -> None:
     for name in ("pending_deadline_us", "accepted_deadline_us", "active_deadline_us"):
         deadline = getattr(conditions, name)
         _need(
-            deadline is None or 0 <= deadline <= MAX_US,
-            f"{name} is {deadline}, it must be 0 to {MAX_US} or None",
+            deadline is None or 1 <= deadline <= MAX_US,
+            f"{name} is {deadline}, it must be 1 to {MAX_US} or None",
         )
     _check_limits(conditions)
     _check_checkpoints(conditions)
@@ -199,7 +199,8 @@ def _check_limits(conditions: Conditions) -> None:
     previous = 0
     for change in conditions.changes:
         when = f"after the change at {change.at_us} us"
-        _need(change.at_us >= 0, f"{when}: changes must not lie before the start")
+        inside = 0 <= change.at_us < conditions.duration_us
+        _need(inside, f"{when}: changes must lie in [0, {conditions.duration_us})")
         _need(previous <= change.at_us, f"{when}: changes must be sorted by time")
         previous = change.at_us
         if change.max_concurrent_calls is not None:

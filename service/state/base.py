@@ -74,7 +74,7 @@ class LimitChange:
 
 
 class LimitsInvalid(ValueError):
-    """A configuration breaks ``reserved <= cap`` or ``sum of reserved <= limit``; nothing changed."""
+    """``reserved <= cap`` or ``sum of reserved <= limit`` would not hold; nothing changed."""
 
 
 class TenantUnknown(LookupError):
@@ -132,7 +132,7 @@ class HeldCalls:
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """One remembered call, as ``GET /api/v1/calls/{call_id}`` shows it. Instants in microseconds."""
+    """One remembered call, as ``GET /api/v1/calls/{call_id}`` shows it; instants in us."""
 
     call_id: str
     tenant_id: str
