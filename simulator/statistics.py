@@ -85,11 +85,6 @@ class WindowSums:
     limit_us: int
 
 
-def window_us(conditions: Conditions) -> int:
-    """Length of the window of a run, in microseconds."""
-    return max(0, conditions.duration_us - conditions.warm_up_us)
-
-
 def tenant_rows(conditions: Conditions) -> tuple[tuple[str, ...], _Ints]:
     """Names of the counter rows (``_unknown`` last), and the row of each tenant's place."""
     names = (*conditions.configured_ids, UNKNOWN_TENANT)
