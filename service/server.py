@@ -5,6 +5,7 @@ import ctypes
 import signal
 import socket
 import sys
+import threading
 from contextlib import AsyncExitStack
 from types import FrameType
 from typing import Final, NoReturn
@@ -112,6 +113,7 @@ async def _serve(service: Service, server: _Server, listener: socket.socket) -> 
         try:
             await stack.enter_async_context(service.running())
         except SQLAlchemyError as error:
+            _wait_for_threads()
             raise CannotStart(
                 f"the database of BUSYHOUR_DATABASE_URL fails: {reason_of(error)}"
             ) from None
@@ -120,6 +122,17 @@ async def _serve(service: Service, server: _Server, listener: socket.socket) -> 
                 f"the stored tenants do not fit BUSYHOUR_MAX_CONCURRENT_CALLS: {error}"
             ) from None
         await server.serve([listener])
+
+
+def _wait_for_threads() -> None:
+    """Let the driver's thread of a connection that did not open end before the loop does.
+
+    It hands one last result to the loop, which nobody waits for; a closed loop would make it print
+    a traceback.
+    """
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(timeout=1)
 
 
 def _bind(host: str, port: int) -> socket.socket:
