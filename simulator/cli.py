@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
+from urllib.parse import urlsplit
 
 import typer
 
@@ -231,12 +232,14 @@ def _choice(
             )
     elif engine is not EngineName.HTTP:
         raise typer.BadParameter(f"--target needs --engine http, not {engine.value}")
-    elif not target.startswith(("http://", "https://")):
+    elif not _is_address(target):
         raise typer.BadParameter(f"--target is {target!r}; write http://HOST:PORT")
     elif not (admin_token and call_token):
         raise typer.BadParameter(
             "--target needs the service's tokens in BUSYHOUR_ADMIN_TOKEN and BUSYHOUR_CALL_TOKEN"
         )
+    elif not (admin_token + call_token).isascii():
+        raise typer.BadParameter("tokens go into HTTP headers and must be ASCII")
 
     def made() -> "EngineChoice":
         from simulator.commands import EngineChoice
@@ -244,6 +247,14 @@ def _choice(
         return EngineChoice(engine.value, target, configure, admin_token or "", call_token or "")
 
     return made
+
+
+def _is_address(target: str) -> bool:
+    try:
+        parts = urlsplit(target)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _pairs(option: str, texts: Sequence[str]) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """Plays a trace on the real service over HTTP, in virtual time and in batches."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +12,7 @@ from simulator.engines.limits import limit_change, starting_policies
 from simulator.engines.observe import Observer
 from simulator.engines.record import CallRecord
 from simulator.engines.schedule import CHANGE, Item, Schedule, end_of_run_us
+from simulator.engines.sender import Sender
 from simulator.engines.setup import prepare
 from simulator.engines.sources import OwnService, Service, ServiceSource
 from simulator.engines.target import ItemAnswer
@@ -117,7 +118,7 @@ class _Run:
         self._last_us = 0
 
     def play(self) -> RunOutcome:
-        with ThreadPoolExecutor(1, thread_name_prefix="busyhour-batch") as sender:
+        with Sender(self._target.send_events) as sender:
             self._play_batches(sender)
         until_us = end_of_run_us(self._conditions, self._last_us)
         self._target.tick(until_us + self._offset_us)
@@ -133,7 +134,7 @@ class _Run:
             log=self._record.close(final.rows, until_us),
         )
 
-    def _play_batches(self, sender: ThreadPoolExecutor) -> None:
+    def _play_batches(self, sender: Sender[list[ItemAnswer]]) -> None:
         """One batch is under way while the next is built and the last one's answers are read."""
         sent: _Sent | None = None
         while True:
@@ -143,7 +144,7 @@ class _Run:
             answers = None if sent is None else sent.answers.result()
             following = None
             if batch.items:
-                following = _Sent(batch, sender.submit(self._target.send_events, batch.body))
+                following = _Sent(batch, sender.submit(batch.body))
             if sent is not None and answers is not None:
                 self._read(sent.batch, answers)
             sent = following

@@ -21,6 +21,16 @@ def starting_policies(conditions: Conditions) -> dict[str, TenantPolicy]:
     }
 
 
+def has_deadlines(conditions: Conditions) -> bool:
+    """Whether any state expires."""
+    deadlines = (
+        conditions.pending_deadline_us,
+        conditions.accepted_deadline_us,
+        conditions.active_deadline_us,
+    )
+    return any(deadline is not None for deadline in deadlines)
+
+
 def limit_change(change: LimitsChange, policies: Mapping[str, TenantPolicy]) -> LimitChange:
     """A planned change as the service takes it, given the policies in force before it."""
     tenants = {}

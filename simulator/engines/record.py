@@ -8,6 +8,7 @@ import numpy as np
 
 from service.calls import Reason, Scope
 from service.state.base import Decision
+from simulator.engines.limits import has_deadlines
 from simulator.engines.schedule import ACCEPT, OFFER, START, Schedule
 from simulator.results import CallLog, Fate, HeldRows
 from simulator.trace import NEVER, CallTrace
@@ -68,7 +69,7 @@ class CallRecord:
             _ACCEPTED: conditions.accepted_deadline_us,
             _ACTIVE: conditions.active_deadline_us,
         }
-        self._expires = any(deadline is not None for deadline in self._deadline_us.values())
+        self._expires = has_deadlines(conditions)
         self.fate = bytearray(n)
         """A :class:`Fate` for each row; the STILL_ ones are the states of a call that lives."""
         self._scopes = bytearray(n)

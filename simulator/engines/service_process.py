@@ -114,8 +114,12 @@ class ServiceProcess:
         try:
             process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            pass
+        finally:
+            # Also when whoever waits is interrupted once more.
+            if process.poll() is None:
+                process.kill()
+                process.wait()
         self._reader.join(STOP_TIMEOUT_S)
         with suppress(OSError):
             self._directory.cleanup()
@@ -136,9 +140,6 @@ class ServiceProcess:
         """The last lines the service logged, to put behind a message; empty if it was silent."""
         lines = "\n  ".join(self._lines)
         return f"; its last lines:\n  {lines}" if lines else ""
-
-    def has_died(self) -> bool:
-        return self._process.poll() is not None
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -27,8 +27,18 @@ def prepare(target: Target, conditions: Conditions, *, may_change: bool) -> Star
 
     With ``may_change`` it is set up, otherwise it must be. Raises :class:`Inconclusive`.
     """
+    try:
+        return _prepare(target, conditions, may_change)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Inconclusive(
+            f"{target.url} describes its limits in a form that is not known: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _prepare(target: Target, conditions: Conditions, may_change: bool) -> Start:
     document = target.capacity()
-    if document.get("clock") != "virtual":
+    if document["clock"] != "virtual":
         raise Inconclusive(
             f"{target.url} runs on the system clock, so its counters cannot be exact; start it "
             "with BUSYHOUR_TESTBED=true and BUSYHOUR_CLOCK=virtual"

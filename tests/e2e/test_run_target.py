@@ -117,3 +117,12 @@ def test_a_wrong_token_and_a_closed_door_are_inconclusive(small: Path, target: R
     assert "token" in inconclusive(run(small, target, BUSYHOUR_ADMIN_TOKEN="wrong"))
     nobody = Running("http://127.0.0.1:1", target.client)
     assert "did not answer" in inconclusive(run(small, nobody))
+
+
+def test_deadlines_cannot_be_told_from_outside(small: Path, target: Running) -> None:
+    small.write_text(
+        SMALL.replace("calls: 3}", "calls: 3, deadlines: {active: 1m}}"),
+    )
+    before = target.capacity()
+    assert "deadlines" in inconclusive(run(small, target, "--configure"))
+    assert target.capacity() == before

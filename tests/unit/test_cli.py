@@ -215,6 +215,7 @@ def test_one_bad_file_stops_all_before_the_first_runs(
         (["run", "x.yaml", "--target", "http://h", "--engine", "kernel"], "--engine"),
         (["run", "x.yaml", "--target", "http://h"], "BUSYHOUR_ADMIN_TOKEN"),
         (["run", "x.yaml", "--target", "h:80"], "http://HOST:PORT"),
+        (["run", "x.yaml", "--target", "http://[x"], "http://HOST:PORT"),
         (["run", "x.yaml", "--seed", "-1"], "--seed"),
         (["fly"], "fly"),
         (["validate"], "SCENARIO"),
