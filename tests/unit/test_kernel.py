@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from service.calls import Counter, Event
-from simulator import kernel_core as core
-from simulator.kernel import KernelRun
+from simulator.kernel import KernelRun, core
 from simulator.results import CallLog, Fate
 from simulator.trace import (
     AfterOn,

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls import Lookup, Scope
-from simulator.oracle_lives import ENDLESS, Lives
+from simulator.oracle.lives import ENDLESS, Lives
 from simulator.results import Progress
 from simulator.trace import AfterOn, CallTrace, Conditions, Int64s, LimitsChange
 

@@ -3,7 +3,7 @@
 They need no expected values: they tie the observed figures to each other. The laws of one counter
 row are data (:data:`LAWS`); each is evaluated for every tenant, ``_unknown`` and the total, at each
 checkpoint whose counters are known and at the end. Laws about slots, read off the log of single
-calls, stand in :mod:`simulator.invariants_slots`.
+calls, stand in :mod:`simulator.invariants.slots`.
 """
 
 import operator
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from service.calls import COUNTERS, UNKNOWN_TENANT, Counter, Event
-from simulator.invariants_slots import Finding, finding, slot_findings
+from simulator.invariants.slots import Finding, finding, slot_findings
 from simulator.results import CheckpointState, Held, RunOutcome
 from simulator.trace import CallTrace, DeliveryAction
 

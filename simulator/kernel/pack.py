@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls import Lookup
-from simulator import kernel_core as core
+from simulator.kernel import core
 from simulator.results import CheckpointState, Held
 from simulator.statistics import ServiceSums, WindowSums, tenant_rows
 from simulator.trace import NEVER, CallTrace, Conditions, LimitsChange
@@ -30,7 +30,7 @@ DTYPES: Final[Mapping[str, type[np.generic]]] = {
     "delay_us": np.int64,
     "attempt": np.int32,
 }
-"""The columns of a trace in the order of :class:`simulator.kernel_core.Columns`."""
+"""The columns of a trace in the order of :class:`simulator.kernel.core.Columns`."""
 
 _LOOKUPS: Final = {Lookup.FOUND: core.FOUND, Lookup.MISSING: core.MISSING, Lookup.ERROR: core.ERROR}
 

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulator import kernel_core as core
-from simulator import kernel_pack as pack
+from simulator.kernel import core, pack
 from simulator.results import CallLog, CheckpointState, Fate
 from simulator.statistics import Statistics, statistics_from
 from simulator.trace import NEVER, CallTrace, Conditions

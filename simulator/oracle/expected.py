@@ -1,8 +1,8 @@
 """The oracle: what every counter of a run must be, computed without running anything.
 
 It judges the service and the engines and therefore shares words with them, never logic: no states,
-no events, no step function. A call is a few instants (:mod:`simulator.oracle_lives`), an admitted
-call an interval (:mod:`simulator.oracle_offers`), and a counter at an instant T is the number of
+no events, no step function. A call is a few instants (:mod:`simulator.oracle.lives`), an admitted
+call an interval (:mod:`simulator.oracle.offers`), and a counter at an instant T is the number of
 calls whose instant lies at or before T. Checkpoints come after everything else at their instant, so
 "at or before" is all there is to say about ties here.
 """
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls import UNKNOWN_TENANT, Counter, Lookup
-from simulator.oracle_lives import ENDLESS, Bools, Lives, lives_of
-from simulator.oracle_offers import ADMITTED, LOOKUPS, NO_SLOT, NO_TENANT, Offers, offers_of
+from simulator.oracle.lives import ENDLESS, Bools, Lives, lives_of
+from simulator.oracle.offers import ADMITTED, LOOKUPS, NO_SLOT, NO_TENANT, Offers, offers_of
 from simulator.results import (
     CallLog,
     CheckpointState,
