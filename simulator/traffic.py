@@ -136,7 +136,6 @@ class _ChunkBuilder:
         expected = sum(tenant.arrivals.expected_calls for tenant in tenants)
         self._compiled = expected >= COMPILED_FROM_CALLS
         self._chained = any(tenant.chain for tenant in tenants)
-
         self._delivery_faults = scenario.delivery_faults
 
     def chunk(self, offers: Sequence[Int64s]) -> CallTrace:

@@ -337,7 +337,7 @@ def test_compiled_and_plain_merging_give_the_order_of_a_plain_sort(runs: list[li
 @settings(max_examples=60, deadline=None)
 @given(
     logs=st.lists(
-        st.lists(st.integers(0, 12), max_size=60).map(lambda few: sorted(few * 6)),
+        st.lists(st.integers(0, 12), min_size=5, max_size=20).map(lambda few: sorted(few * 30)),
         min_size=1,
         max_size=4,
     ),

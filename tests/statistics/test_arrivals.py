@@ -224,6 +224,16 @@ def test_mmpp_visits_its_states_in_a_cycle() -> None:
     assert changes.count(1) >= 0.95 * len(changes)
 
 
+@pytest.mark.parametrize("path_block", [1, 7, 1000])
+def test_how_much_of_an_mmpp_path_is_drawn_at_once_changes_nothing(
+    path_block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mmpp = Mmpp((per_second(1), per_second(9), 0.0), (1e6, 2e6, 3e6))
+    expected = offers_of(mmpp)
+    monkeypatch.setattr("simulator.varying_arrivals.MmppProcess._PATH_BLOCK", path_block)
+    assert offers_of(mmpp).tolist() == expected.tolist()
+
+
 # --- finite sources -------------------------------------------------------------------------
 
 
