@@ -14,7 +14,7 @@ from collections.abc import Callable
 import httpx
 import msgspec
 
-from bench.raw_client import request_bytes, requests_per_second, server
+from bench.raw_client import request_bytes, server
 from service.api.readings import capacity_debug_document
 from service.state.base import HeldCalls
 
@@ -93,13 +93,13 @@ def main() -> None:
         "pending": ["pending"],
         "mixed": ["active", "active", "accepted", "pending"],
     }.items():
-        with server("service", ENVIRONMENT) as port:
-            held = fill(port, arguments.calls, states)
-            rate = requests_per_second(port, [request] * arguments.requests, connections=4)
+        with server("service", ENVIRONMENT) as running:
+            held = fill(running.port, arguments.calls, states)
+            rate, cpu_us = running.measure([request] * arguments.requests, connections=4)
         assert json.loads(as_dicts(held)) == json.loads(capacity_debug_document(held))
         plain_s, ours_s = (seconds(write, held) for write in (as_dicts, capacity_debug_document))
         print(
-            f"{arguments.calls} calls {name:8s} {rate:8,.0f} requests/s; "
+            f"{arguments.calls} calls {name:8s} {rate:8,.0f} requests/s, {cpu_us:6,.0f} us CPU; "
             f"document {ours_s * 1e6:6,.0f} us, from dicts {plain_s * 1e6:6,.0f} us"
         )
 

@@ -1,7 +1,7 @@
 """Single call events: the service's fast lane beside plain FastAPI + Pydantic routes, one client.
 
-Each call is three requests: offered and accepted, started, ended. The floor is the same server
-answering a health check, which does nothing. Run it on a quiet machine with two cores.
+Each call is three requests: offered and accepted, started, ended. Rounds alternate between the two
+servers. Run it on a quiet machine with two cores; the client uses one of them.
 """
 
 import argparse
@@ -10,8 +10,7 @@ import os
 import statistics
 
 import httpx
-
-from bench.raw_client import request_bytes, requests_per_second, server
+from bench.raw_client import request_bytes, server
 
 GROUP = 256
 TOKEN = "X-Call-Token: bench"
@@ -56,22 +55,21 @@ def main() -> None:
     calls = -(-arguments.calls // GROUP) * GROUP
     with server("service", ENVIRONMENT) as lane, server("bench.plain_route", ENVIRONMENT) as plain:
         httpx.post(
-            f"http://127.0.0.1:{lane}/api/v1/tenants",
+            f"http://127.0.0.1:{lane.port}/api/v1/tenants",
             headers={"X-Admin-Token": "bench"},
             json={"tenant_id": "acme", "instructions": "answer"},
         ).raise_for_status()
-        rates: dict[str, list[float]] = {"plain": [], "lane": []}
+        rounds = []
         for number in range(arguments.rounds):
             requests = call_requests(calls, number * calls)
-            rates["plain"].append(requests_per_second(plain, requests))
-            rates["lane"].append(requests_per_second(lane, requests))
-    plain_rate, lane_rate = (statistics.median(rates[name]) for name in ("plain", "lane"))
-    print(f"plain FastAPI + Pydantic routes  {plain_rate:10,.0f} requests/s")
-    print(f"the service's fast lane          {lane_rate:10,.0f} requests/s")
-    print(f"ratio of the medians             {lane_rate / plain_rate:10.2f}")
-    print(
-        "ratios by round:", ", ".join(f"{b / a:.2f}" for a, b in zip(*rates.values(), strict=True))
-    )
+            rounds.append((plain.measure(requests), lane.measure(requests)))
+    for place, name in enumerate(("plain FastAPI + Pydantic routes", "the service's fast lane")):
+        rate, cpu_us = (statistics.median(figures) for figures in zip(*(r[place] for r in rounds)))
+        print(f"{name:32s} {rate:8,.0f} requests/s  {cpu_us:6.1f} us of server CPU a request")
+    ratios = [lane_rate / plain_rate for (plain_rate, _), (lane_rate, _) in rounds]
+    cpu_ratios = [plain_us / lane_us for (_, plain_us), (_, lane_us) in rounds]
+    print(f"requests/s, lane over plain: {statistics.median(ratios):.2f} (median of rounds)")
+    print(f"server CPU, plain over lane: {statistics.median(cpu_ratios):.2f} (median of rounds)")
 
 
 if __name__ == "__main__":

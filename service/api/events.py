@@ -122,13 +122,17 @@ class EventReader:
         # One quick pass finds out whether anything is wrong; only then is the place looked for.
         virtual, testbed = self._virtual, self._testbed
         for index, event in enumerate(events):
-            if isinstance(event, TickItem):
+            if type(event) is TickItem:
                 continue
             wrong = (event.at_us is None) is virtual
-            if isinstance(event, OfferItem):
-                wrong = wrong or _offer_fault(event) is not None
-            if not testbed and isinstance(event, OfferItem | AcceptItem):
-                wrong = wrong or event.lookup is not None
+            if type(event) is OfferItem:
+                wrong = (
+                    wrong
+                    or _offer_fault(event) is not None
+                    or (event.lookup is not None and not testbed)
+                )
+            elif type(event) is AcceptItem:
+                wrong = wrong or (event.lookup is not None and not testbed)
             if wrong:
                 self._check(event, ("events", index))
         return events

@@ -8,7 +8,7 @@ from service.api.events import MAX_BATCH_EVENTS
 from service.clock import SystemClock
 from tests.contract.service_under_test import VIRTUAL, event, offer, running
 
-NOTHING = {"reason": None, "scopes": [], "fallback": False}
+NOTHING: dict[str, Any] = {"reason": None, "scopes": [], "fallback": False}
 
 
 async def test_items_stand_alone_and_keep_their_order() -> None:

@@ -17,17 +17,19 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKENS = {"BUSYHOUR_ADMIN_TOKEN": "admin-secret", "BUSYHOUR_CALL_TOKEN": "call-secret"}
 
 
-def environment(**variables: str) -> dict[str, str]:
+def environment(variables: dict[str, str]) -> dict[str, str]:
     """The machine's variables without those of the service, and these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BUSYHOUR_")}
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 
 @contextmanager
-def process(directory: Path, port: int = 0, **variables: str) -> Iterator[subprocess.Popen[str]]:
+def process(
+    directory: Path, variables: dict[str, str], port: int = 0
+) -> Iterator[subprocess.Popen[str]]:
     started = subprocess.Popen(
         [sys.executable, "-m", "service", "--port", str(port)],
-        env=environment(**variables),
+        env=environment(variables),
         cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -55,7 +57,7 @@ def test_it_serves_and_stops_when_told(tmp_path: Path, stop: signal.Signals) -> 
         "BUSYHOUR_CLOCK": "virtual",
         "BUSYHOUR_DATABASE_URL": "sqlite+aiosqlite:///busyhour.db",
     }
-    with process(tmp_path, **variables) as server:
+    with process(tmp_path, variables) as server:
         url = address_of(server)
         with httpx.Client(base_url=url) as client:
             assert client.get("/readyz").status_code == 200
@@ -87,7 +89,7 @@ def test_it_serves_and_stops_when_told(tmp_path: Path, stop: signal.Signals) -> 
 def test_a_database_error_is_logged_with_the_request_it_belongs_to(tmp_path: Path) -> None:
     path = tmp_path / "busyhour.db"
     variables = {**TOKENS, "BUSYHOUR_DATABASE_URL": f"sqlite+aiosqlite:///{path}"}
-    with process(tmp_path, **variables) as server:
+    with process(tmp_path, variables) as server:
         with httpx.Client(base_url=address_of(server)) as client:
             admin = {"X-Admin-Token": "admin-secret"}
             client.post("/api/v1/tenants", json={"tenant_id": "acme"}, headers=admin)
@@ -132,7 +134,7 @@ def test_a_database_error_is_logged_with_the_request_it_belongs_to(tmp_path: Pat
 def test_what_it_needs_is_told_in_one_line(
     tmp_path: Path, variables: dict[str, str], words: list[str]
 ) -> None:
-    with process(tmp_path, **variables) as server:
+    with process(tmp_path, variables) as server:
         output, errors = server.communicate(timeout=30)
     assert server.returncode == 2
     assert output == ""
@@ -145,7 +147,7 @@ def test_what_it_needs_is_told_in_one_line(
 def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with process(tmp_path, port, **TOKENS) as server:
+        with process(tmp_path, TOKENS, port) as server:
             output, errors = server.communicate(timeout=30)
     assert (server.returncode, output) == (2, "")
     assert errors == (

@@ -1,12 +1,14 @@
 """A load client on bare sockets, quick enough not to measure itself, for every peer alike."""
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -88,9 +90,29 @@ def requests_per_second(port: int, requests: list[bytes], connections: int = 16)
     return uvloop.run(run())
 
 
+@dataclass(frozen=True)
+class RunningServer:
+    """A server process, and the processor time that it has used (Linux)."""
+
+    port: int
+    pid: int
+
+    def cpu_s(self) -> float:
+        fields = (
+            Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        )
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def measure(self, requests: list[bytes], connections: int = 16) -> tuple[float, float]:
+        """Requests a second, and the server's processor time for one, in microseconds."""
+        before = self.cpu_s()
+        rate = requests_per_second(self.port, requests, connections)
+        return rate, (self.cpu_s() - before) / len(requests) * 1e6
+
+
 @contextmanager
-def server(module: str, environment: dict[str, str]) -> Iterator[int]:
-    """Run ``python -m module --port 0`` until the block ends; yields the port it prints."""
+def server(module: str, environment: dict[str, str]) -> Iterator[RunningServer]:
+    """Run ``python -m module --port 0`` until the block ends."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, "--port", "0"],
         stdout=subprocess.PIPE,
@@ -103,7 +125,7 @@ def server(module: str, environment: dict[str, str]) -> Iterator[int]:
         line = process.stdout.readline()
         port = int(line.rsplit(":", 1)[1])
         socket.create_connection(("127.0.0.1", port)).close()
-        yield port
+        yield RunningServer(port, process.pid)
     finally:
         process.terminate()
         process.wait()

@@ -1,0 +1,1 @@
+"""What the HTTP benchmarks share: the client, and the peer they are measured against."""
