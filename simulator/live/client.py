@@ -1,0 +1,255 @@
+"""The call interface of a running service, for clients that keep many requests under way.
+
+A request never raises for what the network or the service does: its :class:`Reply` says what
+became of it. Reads of documents raise :class:`simulator.engines.Inconclusive`.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from simulator.engines import Inconclusive
+from simulator.history import DecisionName, ReasonName, Result, ScopeName
+from simulator.live.errors import result_of_error, result_of_status
+
+API: Final = "/api/v1"
+CALLS: Final = f"{API}/calls"
+
+_MOST_KNOWN: Final = 1024
+_NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the service decided; see ``POST /api/v1/calls``."""
+
+    decision: DecisionName | None = None
+    reason: ReasonName | None = None
+    scopes: tuple[ScopeName, ...] = ()
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of a request. ``answer`` is there when ``result`` is ``ok``.
+
+    ``code`` is the word a refusal came with, or its status; ``said`` is one line for people.
+    """
+
+    result: Result
+    status: int | None = None
+    answer: Answer | None = None
+    code: str | None = None
+    said: str = ""
+
+    @property
+    def decision(self) -> DecisionName | None:
+        return None if self.answer is None else self.answer.decision
+
+
+def offer_body(call_id: str, tenant_id: str, *, accept: bool = False) -> bytes:
+    """The body of an offer."""
+    document: dict[str, object] = {"call_id": call_id, "tenant_id": tenant_id}
+    if accept:
+        document["accept"] = True
+    return msgspec.json.encode(document)
+
+
+def event_path(call_id: str, event: str) -> str:
+    """The path of an event of a call: ``accept``, ``start``, ``refer`` or ``end``."""
+    return f"{CALLS}/{quote(call_id, safe='')}/{event}"
+
+
+class CallClient:
+    """One service, over connections that are kept open; an async context manager.
+
+    ``timeout_s`` is for each request as a whole. ``connections`` 0 opens as many as needed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        call_token: str,
+        admin_token: str = "",
+        timeout_s: float = 5.0,
+        connections: int = 0,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._call = {"X-Call-Token": call_token, "Content-Type": "application/json"}
+        self._admin = {"X-Admin-Token": admin_token, "Content-Type": "application/json"}
+        self._timeout_s = timeout_s
+        self._connections = connections
+        self._known: dict[bytes, Reply] = {}
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30.0),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            skip_auto_headers=_NO_AUTO,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def offer(self, call_id: str, tenant_id: str, *, accept: bool = False) -> Reply:
+        return await self.post(CALLS, offer_body(call_id, tenant_id, accept=accept))
+
+    async def accept(self, call_id: str) -> Reply:
+        return await self.post(event_path(call_id, "accept"), b"")
+
+    async def start(self, call_id: str) -> Reply:
+        return await self.post(event_path(call_id, "start"), b"")
+
+    async def refer(self, call_id: str) -> Reply:
+        return await self.post(event_path(call_id, "refer"), b"")
+
+    async def end(self, call_id: str, outcome: str = "completed") -> Reply:
+        return await self.post(
+            event_path(call_id, "end"), msgspec.json.encode({"outcome": outcome})
+        )
+
+    async def post(self, path: str, body: bytes, timeout_s: float | None = None) -> Reply:
+        """Send a call event; ``timeout_s`` stands in for the client's own."""
+        return await self._send("POST", path, self._call, body, timeout_s)
+
+    async def post_and_leave(self, path: str, body: bytes) -> Reply:
+        """Send a call event whole and close the connection without waiting for the answer.
+
+        It has a connection of its own. The reply is ``failed`` or ``indefinite``.
+        """
+        parts = urlsplit(self.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        headers = {"Host": parts.netloc, **self._call, "Content-Length": str(len(body))}
+        head = f"POST {parts.path}{path} HTTP/1.1\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        context = ssl.create_default_context() if parts.scheme == "https" else None
+        writer: asyncio.StreamWriter | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                try:
+                    _, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
+                except (OSError, TimeoutError) as error:
+                    return Reply("failed", said=f"no connection could be made: {error}")
+                writer.write(f"{head}\r\n".encode("latin-1") + body)
+                await writer.drain()
+        except Exception as error:
+            if writer is None:
+                return Reply("failed", said="no connection was made in time")
+            return Reply("indefinite", said=result_of_error(error)[1])
+        finally:
+            if writer is not None:
+                writer.close()
+        return Reply("indefinite", said="the client left before the answer")
+
+    async def change_limits(self, document: Mapping[str, object]) -> Reply:
+        """``PATCH /api/v1/capacity``."""
+        body = msgspec.json.encode(document)
+        return await self._send("PATCH", f"{API}/capacity", self._admin, body, None)
+
+    async def capacity(self) -> dict[str, Any]:
+        """Limits, slots and counters of everything: one snapshot."""
+        return await self._read(f"{API}/capacity")
+
+    async def held(self) -> dict[str, Any]:
+        """The ids of the calls that hold a slot, by state."""
+        return await self._read(f"{API}/metrics/capacity/debug")
+
+    async def check_call_token(self) -> None:
+        """Raise :class:`Inconclusive` when call events would not be let in."""
+        reply = await self._send("GET", f"{CALLS}/no-such-call", self._call, None, None)
+        if reply.status == 401:
+            raise Inconclusive(
+                f"{self.url} does not take the call token; set BUSYHOUR_CALL_TOKEN to the service's"
+            )
+        if reply.code != "unknown_call":
+            raise Inconclusive(
+                f"{self.url} has no call interface: GET {CALLS}/no-such-call gave "
+                f"{reply.status or reply.said}, not 404 unknown_call"
+            )
+
+    async def _read(self, path: str) -> dict[str, Any]:
+        try:
+            async with self._session.get(
+                URL(self.url + path, encoded=True), headers=self._admin
+            ) as response:
+                content, status = await response.read(), response.status
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            said = result_of_error(error)[1]
+            raise Inconclusive(f"{self.url} did not answer GET {path}: {said}") from error
+        if status == 401:
+            raise Inconclusive(
+                f"{self.url} does not take the admin token; set BUSYHOUR_ADMIN_TOKEN to the "
+                "service's"
+            )
+        if status != 200:
+            raise Inconclusive(f"{self.url} answered GET {path} with {status}")
+        try:
+            document: dict[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise Inconclusive(f"{self.url}{path} is not a JSON object: {error}") from None
+        return document
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float | None,
+    ) -> Reply:
+        try:
+            if timeout_s is None:
+                response = await self._session.request(
+                    method,
+                    URL(self.url + path, encoded=True),
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                )
+                content = await response.read()
+            else:
+                async with asyncio.timeout(timeout_s):
+                    return await self._send(method, path, headers, body, None)
+        except Exception as error:
+            result, said = result_of_error(error)
+            return Reply(result, said=said)
+        if response.status == 200:
+            known = self._known.get(content)
+            if known is not None:
+                return known
+        return self._new_reply(response.status, content)
+
+    def _new_reply(self, status: int, content: bytes) -> Reply:
+        """Read an answer; those with 200 are few and remembered by their bytes."""
+        if status == 200:
+            try:
+                reply = Reply("ok", status, msgspec.json.decode(content, type=Answer))
+            except msgspec.DecodeError as error:
+                return Reply("indefinite", status, said=f"the answer is not known: {error}")
+            if len(self._known) < _MOST_KNOWN:
+                self._known[content] = reply
+            return reply
+        code = str(status)
+        try:
+            problem = msgspec.json.decode(content, type=dict[str, Any])
+        except msgspec.DecodeError:
+            problem = {}
+        if isinstance(problem.get("code"), str):
+            code = problem["code"]
+        said = str(problem.get("detail") or problem.get("title") or f"status {status}")
+        return Reply(result_of_status(status, code), status, code=code, said=said)
