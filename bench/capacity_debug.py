@@ -14,7 +14,7 @@ from collections.abc import Callable
 import httpx
 import msgspec
 
-from bench.raw_client import request_bytes, server
+from bench.support.raw_client import request_bytes, server
 from service.api.readings import capacity_debug_document
 from service.state.base import HeldCalls
 
@@ -93,7 +93,7 @@ def main() -> None:
         "pending": ["pending"],
         "mixed": ["active", "active", "accepted", "pending"],
     }.items():
-        with server("service", ENVIRONMENT) as running:
+        with server("-m", "service", environment=ENVIRONMENT) as running:
             held = fill(running.port, arguments.calls, states)
             rate, cpu_us = running.measure([request] * arguments.requests, connections=4)
         assert json.loads(as_dicts(held)) == json.loads(capacity_debug_document(held))

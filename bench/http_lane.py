@@ -10,7 +10,8 @@ import os
 import statistics
 
 import httpx
-from bench.raw_client import request_bytes, server
+
+from bench.support.raw_client import ROOT, request_bytes, server
 
 GROUP = 256
 TOKEN = "X-Call-Token: bench"
@@ -53,7 +54,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     calls = -(-arguments.calls // GROUP) * GROUP
-    with server("service", ENVIRONMENT) as lane, server("bench.plain_route", ENVIRONMENT) as plain:
+    plain_route = str(ROOT / "bench/support/plain_route.py")
+    with (
+        server("-m", "service", environment=ENVIRONMENT) as lane,
+        server(plain_route, environment=ENVIRONMENT) as plain,
+    ):
         httpx.post(
             f"http://127.0.0.1:{lane.port}/api/v1/tenants",
             headers={"X-Admin-Token": "bench"},
@@ -64,7 +69,8 @@ def main() -> None:
             requests = call_requests(calls, number * calls)
             rounds.append((plain.measure(requests), lane.measure(requests)))
     for place, name in enumerate(("plain FastAPI + Pydantic routes", "the service's fast lane")):
-        rate, cpu_us = (statistics.median(figures) for figures in zip(*(r[place] for r in rounds)))
+        rate = statistics.median(of_round[place][0] for of_round in rounds)
+        cpu_us = statistics.median(of_round[place][1] for of_round in rounds)
         print(f"{name:32s} {rate:8,.0f} requests/s  {cpu_us:6.1f} us of server CPU a request")
     ratios = [lane_rate / plain_rate for (plain_rate, _), (lane_rate, _) in rounds]
     cpu_ratios = [plain_us / lane_us for (_, plain_us), (_, lane_us) in rounds]

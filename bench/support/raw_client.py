@@ -15,7 +15,7 @@ from typing import cast
 import uvloop
 
 TIMEOUT_S = 120
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class _Connection(asyncio.Protocol):
@@ -98,9 +98,8 @@ class RunningServer:
     pid: int
 
     def cpu_s(self) -> float:
-        fields = (
-            Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        )
+        stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
+        fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def measure(self, requests: list[bytes], connections: int = 16) -> tuple[float, float]:
@@ -111,14 +110,14 @@ class RunningServer:
 
 
 @contextmanager
-def server(module: str, environment: dict[str, str]) -> Iterator[RunningServer]:
-    """Run ``python -m module --port 0`` until the block ends."""
+def server(*program: str, environment: dict[str, str]) -> Iterator[RunningServer]:
+    """Run ``python program --port 0`` until the block ends; it prints the address it listens on."""
     process = subprocess.Popen(
-        [sys.executable, "-m", module, "--port", "0"],
+        [sys.executable, *program, "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=environment,
+        env={**environment, "PYTHONPATH": str(ROOT)},
     )
     try:
         assert process.stdout is not None
