@@ -42,17 +42,33 @@ class RedialChain(Chain):
     def __init__(self, redial: Redial, streams: Streams) -> None:
         if not 0 <= redial.probability <= 1 or redial.max_attempts < 1:
             raise ParametersInvalid("redials need 0 <= probability <= 1 and max_attempts >= 1")
+        if redial.backoff < 1:
+            raise ParametersInvalid("the backoff of redials must be at least 1")
         exponents = np.arange(redial.max_attempts - 1, 0, -1, dtype=np.float64)
         self._powers = redial.probability**exponents
         self._chance = streams.open("redial")
         self._delay = sampler(redial.delay, streams, "redial_delay")
+        self._backoff = redial.backoff
+        self._lengths = np.empty(0, dtype=np.int64)
 
     def lengths(self, offers: Int64s) -> Int64s:
         chance = self._chance.random(len(offers))
-        return len(self._powers) - np.searchsorted(self._powers, chance, side="right")
+        lengths = len(self._powers) - np.searchsorted(self._powers, chance, side="right")
+        self._lengths = lengths
+        return lengths
 
     def delays(self, count: int) -> Int64s:
-        return _at_least_one(self._delay, count)
+        """Of each chain the first delay is as drawn, every further one ``backoff`` times more."""
+        if self._backoff == 1:
+            return _at_least_one(self._delay, count)
+        lengths = self._lengths
+        before = np.arange(count) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        values = np.empty(count)
+        self._delay(values)
+        # A factor beyond the longest instant only stands for never, and must not overflow.
+        with np.errstate(over="ignore"):
+            values *= np.power(self._backoff, before.astype(np.float64))
+        return np.maximum(round_us(values), 1)
 
 
 class FiniteSourceChain(Chain):

@@ -228,11 +228,14 @@ class Outcomes:
 @dataclass(frozen=True, slots=True)
 class Redial:
     """After a rejection for capacity or instructions the caller tries again with ``probability``,
-    after ``delay``, at most ``max_attempts`` attempts in all (the first one included)."""
+    after ``delay``, at most ``max_attempts`` attempts in all (the first one included).
+
+    The delay before the k-th redial is multiplied by ``backoff ** (k - 1)``."""
 
     probability: float
     delay: Distribution
     max_attempts: int
+    backoff: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +271,8 @@ class InstructionFault:
 class DeliveryFault:
     """Events of the kind reach the service as ``action`` says, each with ``probability``.
 
-    ``reordered`` is a late delivery, just after the call's next event.
+    ``reordered`` is a late delivery, just after the call's next event. ``retried`` is a doubled
+    offer whose first answer the caller did not wait for: after ``delay_us`` it asks again.
     """
 
     event: Event
@@ -277,6 +281,24 @@ class DeliveryFault:
     delay_us: int = 0
     reordered: bool = False
     tenants: tuple[str, ...] | None = None
+    retried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelFault:
+    """Clients that close the connection once such an event is sent, each with ``probability``."""
+
+    event: Event
+    probability: float
+    tenants: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKill:
+    """The service is killed at an instant and started again so much later."""
+
+    at_us: int
+    restart_after_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +346,8 @@ class Scenario:
     checkpoints_us: tuple[int, ...] = ()
     instruction_faults: tuple[InstructionFault, ...] = ()
     delivery_faults: tuple[DeliveryFault, ...] = ()
+    cancel_faults: tuple[CancelFault, ...] = ()
+    kills: tuple[ServiceKill, ...] = ()
     expect: tuple[Expectation, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     digest: str = field(default="", compare=False)

@@ -40,7 +40,7 @@ Item = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Heard:
+class Hearings:
     """Hearings of all rows; shapes (m,): row, event, and the time from the row's offer in us."""
 
     row: npt.NDArray[np.int64]
@@ -80,7 +80,7 @@ class Schedule:
         self._shortest_us = _shortest_delays(self._dependents, rejected=True)
         self._shortest_after_finish_us = _shortest_delays(self._dependents, rejected=False)
 
-        heard = _hearings(trace)
+        heard = hearings_of(trace)
         key = self._keys(heard, attempts)
         depends = np.broadcast_to(trace.after, n)[heard.row] != NEVER
         offers = np.broadcast_to(trace.offer_us, n)
@@ -176,7 +176,7 @@ class Schedule:
         """An item's place within its instant: phase, attempt (0 here), row, kind."""
         return (phase << self._attempt_bits + self._row_bits | row) << _KIND_BITS | kind
 
-    def _keys(self, heard: _Heard, attempts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _keys(self, heard: Hearings, attempts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Places within their instants of the hearings; shape as theirs.
 
         What falls due at the instant of the call's own offer comes right behind it.
@@ -190,7 +190,7 @@ class Schedule:
     def _sort_fixed(
         self,
         trace: CallTrace,
-        heard: _Heard,
+        heard: Hearings,
         key: npt.NDArray[np.int64],
         offers: npt.NDArray[np.int64],
         fixed: npt.NDArray[np.bool_],
@@ -220,7 +220,7 @@ class Schedule:
 
     def _keep_dependents(
         self,
-        heard: _Heard,
+        heard: Hearings,
         key: npt.NDArray[np.int64],
         depends: npt.NDArray[np.bool_],
         n: int,
@@ -274,7 +274,7 @@ def _shortest_delays(dependents: dict[int, list[_Dependent]], *, rejected: bool)
     return shortest
 
 
-def _hearings(trace: CallTrace) -> _Heard:
+def hearings_of(trace: CallTrace) -> Hearings:
     """When the service hears each event of each row, deliveries applied."""
     n = len(trace)
     due = _due_since_offer(trace, n)
@@ -295,7 +295,7 @@ def _hearings(trace: CallTrace) -> _Heard:
         rows.append(heard)
         times.append(when[heard])
         events.append(np.full(len(heard), event, np.int64))
-    return _Heard(np.concatenate(rows), np.concatenate(events), np.concatenate(times))
+    return Hearings(np.concatenate(rows), np.concatenate(events), np.concatenate(times))
 
 
 def _due_since_offer(

@@ -38,12 +38,15 @@ class Tokens:
     call: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 
-def service_settings(trace: CallTrace) -> dict[str, str]:
-    """The settings a trace is played with: ``BUSYHOUR_*`` in lower case, without the tokens."""
+def service_settings(trace: CallTrace, *, speed: float | None = None) -> dict[str, str]:
+    """The settings a trace is played with: ``BUSYHOUR_*`` in lower case, without the tokens.
+
+    With a ``speed`` the service runs on the system clock, and its deadlines are that much shorter.
+    """
     conditions = trace.conditions
     settings = {
         "testbed": "true",
-        "clock": "virtual",
+        "clock": "virtual" if speed is None else "system",
         "database_url": "sqlite+aiosqlite://",
         "max_concurrent_calls": str(conditions.max_concurrent_calls),
         "max_remembered_calls": str(max(len(trace), _LEAST_MEMORY)),
@@ -56,6 +59,8 @@ def service_settings(trace: CallTrace) -> dict[str, str]:
     }
     for name, deadline_us in deadlines.items():
         if deadline_us is not None:
+            if speed is not None:
+                deadline_us = max(1, round(deadline_us / speed))
             settings[name] = f"{deadline_us // US_PER_SECOND}.{deadline_us % US_PER_SECOND:06d}"
     return settings
 
@@ -65,10 +70,11 @@ class ServiceProcess:
 
     It starts with :meth:`__enter__`; :meth:`wait_until_ready` gives its address. Leaving stops it:
     asked first, then killed. It does not get the terminal's Ctrl-C, so that it lives until it is
-    asked, and reads no ``.env`` file.
+    asked, and reads no ``.env`` file. ``port`` 0 takes a free one.
     """
 
-    def __init__(self, settings: Mapping[str, str], tokens: Tokens) -> None:
+    def __init__(self, settings: Mapping[str, str], tokens: Tokens, port: int = 0) -> None:
+        self._port = port
         own = {"admin_token": tokens.admin, "call_token": tokens.call, **settings}
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("BUSYHOUR_")
@@ -86,7 +92,7 @@ class ServiceProcess:
     def __enter__(self) -> Self:
         # A directory of its own: the service would read a .env file from the present one.
         self._directory = tempfile.TemporaryDirectory(prefix="busyhour-")
-        command = [sys.executable, "-m", "simulator.cli", "serve", "--port", "0"]
+        command = [sys.executable, "-m", "simulator.cli", "serve", "--port", str(self._port)]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command,
             cwd=self._directory.name,
@@ -127,6 +133,11 @@ class ServiceProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def kill(self) -> None:
+        """Kill it without warning, as a crash would, and wait until it is gone."""
+        self._process.kill()
+        self._process.wait()
 
     def wait_until_ready(self) -> str:
         """The service's address. Raises :class:`Inconclusive` if it dies or takes too long."""

@@ -11,6 +11,14 @@ from simulator.trace import Conditions, TraceTenant
 INSTRUCTIONS_TEXT: Final = "Answer the call."
 """What is stored for tenants that have instructions; only that there is a text matters."""
 
+VIRTUAL: Final = "virtual"
+SYSTEM: Final = "system"
+_WRONG_CLOCK: Final = {
+    VIRTUAL: "runs on the system clock, so its counters cannot be exact; start it with "
+    "BUSYHOUR_TESTBED=true and BUSYHOUR_CLOCK=virtual",
+    SYSTEM: "runs on a virtual clock, which stands still under live traffic; start it without "
+    "BUSYHOUR_CLOCK=virtual",
+}
 _NAMED_DIFFERENCES: Final = 3
 
 
@@ -22,13 +30,15 @@ class Start:
     at_us: int
 
 
-def prepare(target: Target, conditions: Conditions, *, may_change: bool) -> Start:
-    """Make sure the service is idle, runs on a virtual clock and is set up as the trace says.
+def prepare(
+    target: Target, conditions: Conditions, *, may_change: bool, clock: str = VIRTUAL
+) -> Start:
+    """Make sure the service is idle, runs on the ``clock`` and is set up as the trace says.
 
     With ``may_change`` it is set up, otherwise it must be. Raises :class:`Inconclusive`.
     """
     try:
-        return _prepare(target, conditions, may_change)
+        return _prepare(target, conditions, may_change, clock)
     except (KeyError, TypeError, AttributeError) as error:
         raise Inconclusive(
             f"{target.url} describes its limits in a form that is not known: "
@@ -36,12 +46,14 @@ def prepare(target: Target, conditions: Conditions, *, may_change: bool) -> Star
         ) from error
 
 
-def _prepare(target: Target, conditions: Conditions, may_change: bool) -> Start:
+def _prepare(target: Target, conditions: Conditions, may_change: bool, clock: str) -> Start:
     document = target.capacity()
-    if document["clock"] != "virtual":
+    if document["clock"] != clock:
+        raise Inconclusive(f"{target.url} {_WRONG_CLOCK[clock]}")
+    if clock == SYSTEM and conditions.lookup_faults and not document["testbed"]:
         raise Inconclusive(
-            f"{target.url} runs on the system clock, so its counters cannot be exact; start it "
-            "with BUSYHOUR_TESTBED=true and BUSYHOUR_CLOCK=virtual"
+            f"{target.url} takes no planned lookups, which the scenario's instruction faults need; "
+            "start it with BUSYHOUR_TESTBED=true"
         )
     held = document["total"]["in_use"]
     if held:
@@ -86,7 +98,9 @@ def _configured_at(document: Document) -> dict[str, Document]:
 
 def _set_up(target: Target, conditions: Conditions, document: Document) -> None:
     """Remove who must be unknown, change who is there and the limit in one step, add the rest."""
-    at_us = document["at_us"]
+    virtual = document["clock"] == VIRTUAL
+    at_us = document["at_us"] if virtual else None
+    moment = {"at_us": at_us} if virtual else {}
     there = _configured_at(document)
     for tenant in conditions.tenants:
         if not tenant.configured and tenant.tenant_id in there:
@@ -98,7 +112,7 @@ def _set_up(target: Target, conditions: Conditions, document: Document) -> None:
             {
                 "max_concurrent_calls": conditions.max_concurrent_calls,
                 "tenants": {tenant.tenant_id: _policy(tenant) for tenant in known},
-                "at_us": at_us,
+                **moment,
             }
         )
     for tenant in known:
@@ -110,7 +124,7 @@ def _set_up(target: Target, conditions: Conditions, document: Document) -> None:
             target.delete_instructions(tenant.tenant_id, at_us)
     for tenant in wanted:
         if tenant.tenant_id not in there:
-            new: dict[str, object] = {"tenant_id": tenant.tenant_id, "at_us": at_us}
+            new: dict[str, object] = {"tenant_id": tenant.tenant_id, **moment}
             new.update(_policy(tenant))
             if tenant.instructions:
                 new["instructions"] = INSTRUCTIONS_TEXT

@@ -86,25 +86,26 @@ class Target:
         self._check(response)
         return True
 
-    def put_instructions(self, tenant_id: str, text: str, at_us: int) -> None:
+    def put_instructions(self, tenant_id: str, text: str, at_us: int | None) -> None:
+        """``at_us`` is None on the system clock, here and below."""
         self._write(
-            "PUT", f"/tenants/{_quoted(tenant_id)}/instructions", {"text": text, "at_us": at_us}
+            "PUT", f"/tenants/{_quoted(tenant_id)}/instructions", {"text": text, **_moment(at_us)}
         )
 
-    def delete_instructions(self, tenant_id: str, at_us: int) -> None:
+    def delete_instructions(self, tenant_id: str, at_us: int | None) -> None:
         self._request(
             "DELETE",
             f"/tenants/{_quoted(tenant_id)}/instructions",
             self._admin,
-            params={"at_us": at_us},
+            params=_moment(at_us),
         )
 
     def create_tenant(self, document: Mapping[str, object]) -> None:
         self._write("POST", "/tenants", document)
 
-    def delete_tenant(self, tenant_id: str, at_us: int) -> None:
+    def delete_tenant(self, tenant_id: str, at_us: int | None) -> None:
         self._request(
-            "DELETE", f"/tenants/{_quoted(tenant_id)}", self._admin, params={"at_us": at_us}
+            "DELETE", f"/tenants/{_quoted(tenant_id)}", self._admin, params=_moment(at_us)
         )
 
     def change_limits(self, document: Mapping[str, object]) -> None:
@@ -165,6 +166,10 @@ class Target:
                 "BUSYHOUR_CALL_TOKEN to the service's"
             )
         raise Inconclusive(f"{self.url} answered {asked} with {status}: {_what_it_says(response)}")
+
+
+def _moment(at_us: int | None) -> dict[str, int]:
+    return {} if at_us is None else {"at_us": at_us}
 
 
 def _quoted(tenant_id: str) -> str:

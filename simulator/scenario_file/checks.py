@@ -16,6 +16,7 @@ CALL_MEMORY_US: Final = UNIT_US["h"]
 
 _LONGEST_ID: Final = 200
 _SLACK: Final = 1e-9
+_FORGOTTEN: Final = "must be under 1h: a call is forgotten then, and the offer would be a new one"
 _NO_NEXT_EVENT: Final = ("end", "hang_up")
 
 
@@ -35,6 +36,8 @@ def check_all(
     ]
     for place, fault in faults:
         _check_fault(fault, ("faults", place), shape.duration, configured, report)
+    _check_kills(faults, report)
+    _check_retries(faults, configured, report)
     _check_lookup_shares(faults, shape.duration, configured, report)
     _check_delivery_shares(faults, configured, report)
 
@@ -203,6 +206,11 @@ def _check_fault(
     configured: Mapping[str, bool],
     report: Report,
 ) -> None:
+    if isinstance(fault, model.ServiceKilled):
+        if fault.at >= duration_us:
+            end = format_duration(duration_us)
+            report((*path, "at"), f"lies outside the run; it must be before {end}")
+        return
     seen = set()
     for place, key in enumerate(fault.tenants or ()):
         here = (*path, "tenants", place)
@@ -213,6 +221,12 @@ def _check_fault(
         seen.add(key)
     if isinstance(fault, model.InstructionFault):
         _check_window(fault, path, duration_us, report)
+        return
+    if isinstance(fault, model.ClientCancelled):
+        return
+    if isinstance(fault, model.OfferRetried):
+        if fault.timeout >= CALL_MEMORY_US:
+            report((*path, "timeout"), _FORGOTTEN)
         return
     if fault.event == "offer" and not isinstance(fault, model.EventDoubled):
         report((*path, "event"), "an offer can only be doubled: without its offer there is no call")
@@ -226,10 +240,47 @@ def _check_fault(
         and fault.event == "offer"
         and fault.delay >= CALL_MEMORY_US
     ):
-        report(
-            (*path, "delay"),
-            "must be under 1h: a call is forgotten then, and the offer would be a new one",
-        )
+        report((*path, "delay"), _FORGOTTEN)
+
+
+def _check_kills(faults: Sequence[tuple[int, "model.FaultShape"]], report: Report) -> None:
+    """One kill after the other: a service that is down cannot be killed."""
+    up_us = 0
+    for place, fault in faults:
+        if not isinstance(fault, model.ServiceKilled):
+            continue
+        if fault.at < up_us:
+            report(
+                ("faults", place, "at"),
+                f"is earlier than {format_duration(up_us)}, until when the service is down or "
+                "killed already; sort kills by time",
+            )
+        up_us = max(up_us, fault.at + fault.restart_after)
+
+
+def _check_retries(
+    faults: Sequence[tuple[int, "model.FaultShape"]],
+    configured: Mapping[str, bool],
+    report: Report,
+) -> None:
+    """A trace marks an offer that comes twice by its delay alone: retries need one of their own."""
+    doubled = [
+        fault
+        for _, fault in faults
+        if isinstance(fault, model.EventDoubled) and fault.event == "offer"
+    ]
+    for place, fault in faults:
+        if not isinstance(fault, model.OfferRetried):
+            continue
+        names = set(fault.tenants or configured)
+        if any(
+            other.delay == fault.timeout and names & set(other.tenants or configured)
+            for other in doubled
+        ):
+            report(
+                ("faults", place, "timeout"),
+                "is also the delay of a doubled offer of the same tenant; make them differ",
+            )
 
 
 def _check_window(
@@ -291,7 +342,7 @@ def _check_delivery_shares(
     """One event has one fault at most, so the faults of an event take disjoint shares of it."""
     shares: dict[tuple[str, str], float] = {}
     for place, fault in faults:
-        if isinstance(fault, model.InstructionFault):
+        if not isinstance(fault, model.DeliveryFault | model.OfferRetried):
             continue
         over = False
         for key in dict.fromkeys(fault.tenants or configured):

@@ -120,7 +120,17 @@ def _scenario(
         delivery_faults=tuple(
             _delivery_fault(fault)
             for fault in shape.faults
-            if isinstance(fault, model.DeliveryFault)
+            if isinstance(fault, model.DeliveryFault | model.OfferRetried)
+        ),
+        cancel_faults=tuple(
+            scenario.CancelFault(_EVENTS[fault.event], fault.probability, _names(fault.tenants))
+            for fault in shape.faults
+            if isinstance(fault, model.ClientCancelled)
+        ),
+        kills=tuple(
+            scenario.ServiceKill(fault.at, fault.restart_after)
+            for fault in shape.faults
+            if isinstance(fault, model.ServiceKilled)
         ),
         expect=expectations(shape.expect, configured, report),
         thresholds=thresholds(shape.thresholds, configured, report),
@@ -142,7 +152,9 @@ def _tenant(
         patience = distribution(shape.patience, (*path, "patience"), reading)
     if shape.redial is not None:
         delay = distribution(shape.redial.delay, (*path, "redial", "delay"), reading)
-        redial = scenario.Redial(shape.redial.probability, delay, shape.redial.max_attempts)
+        redial = scenario.Redial(
+            shape.redial.probability, delay, shape.redial.max_attempts, shape.redial.backoff
+        )
     slot_us_mean = mean_us(setup) + mean_us(connect) + mean_us(hold)
     setting = Setting(tenant_id, duration_us, slot_us_mean)
     cap = shape.max_concurrent_calls
@@ -189,11 +201,15 @@ def _instruction_fault(
         from_us=shape.from_,
         until_us=duration_us if shape.until is None else shape.until,
         probability=shape.probability,
-        tenants=None if shape.tenants is None else tuple(shape.tenants),
+        tenants=_names(shape.tenants),
     )
 
 
-def _delivery_fault(shape: model.DeliveryFault) -> scenario.DeliveryFault:
+def _names(tenants: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if tenants is None else tuple(tenants)
+
+
+def _delivery_fault(shape: model.DeliveryFault | model.OfferRetried) -> scenario.DeliveryFault:
     action, delay_us = DeliveryAction.LATE, 0
     if isinstance(shape, model.EventLost):
         action = DeliveryAction.LOST
@@ -201,11 +217,14 @@ def _delivery_fault(shape: model.DeliveryFault) -> scenario.DeliveryFault:
         delay_us = shape.delay
     elif isinstance(shape, model.EventDoubled):
         action, delay_us = DeliveryAction.DOUBLED, shape.delay
+    elif isinstance(shape, model.OfferRetried):
+        action, delay_us = DeliveryAction.DOUBLED, shape.timeout
     return scenario.DeliveryFault(
         event=_EVENTS[shape.event],
         action=action,
         probability=shape.probability,
         delay_us=delay_us,
         reordered=isinstance(shape, model.EventReordered),
-        tenants=None if shape.tenants is None else tuple(shape.tenants),
+        tenants=_names(shape.tenants),
+        retried=isinstance(shape, model.OfferRetried),
     )

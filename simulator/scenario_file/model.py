@@ -4,7 +4,7 @@ Only what one value can say about itself is checked here. What several keys say 
 in :mod:`simulator.scenario_file.checks` and where they become a scenario.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -76,6 +76,9 @@ class RedialShape(Shape):
     delay: DistributionShape
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
         description="attempts in all, the first included"
+    )
+    backoff: Annotated[float, Field(ge=1, le=100)] = Field(
+        1.0, description="factor on the delay before each further redial; 1: none"
     )
 
 
@@ -164,13 +167,43 @@ class EventReordered(DeliveryFault):
     kind: Literal["event_reordered"]
 
 
+class OfferRetried(Shape):
+    """Offers that the caller repeats, with the same id, because no answer came in time."""
+
+    kind: Literal["offer_retried"]
+    event: ClassVar[str] = "offer"
+    timeout: PositiveDuration = Field(description="how long the caller waits for an answer")
+    probability: Probability
+    tenants: Annotated[list[str], Field(min_length=1)] | None = None
+
+
+class ClientCancelled(Shape):
+    """Clients that close the connection when a request is sent and not yet answered."""
+
+    kind: Literal["client_cancelled"]
+    event: Literal["offer", "accept", "start", "refer", "end", "hang_up"]
+    probability: Probability
+    tenants: Annotated[list[str], Field(min_length=1)] | None = None
+
+
+class ServiceKilled(Shape):
+    """A service that is killed and started again; what it held and counted is gone."""
+
+    kind: Literal["service_killed"]
+    at: Duration
+    restart_after: Duration = Field(description="from the kill to the start of the new service")
+
+
 FaultShape = Annotated[
     Annotated[InstructionsError, Tag(tagged("instructions_error"))]
     | Annotated[InstructionsMissing, Tag(tagged("instructions_missing"))]
     | Annotated[EventLost, Tag(tagged("event_lost"))]
     | Annotated[EventLate, Tag(tagged("event_late"))]
     | Annotated[EventDoubled, Tag(tagged("event_doubled"))]
-    | Annotated[EventReordered, Tag(tagged("event_reordered"))],
+    | Annotated[EventReordered, Tag(tagged("event_reordered"))]
+    | Annotated[OfferRetried, Tag(tagged("offer_retried"))]
+    | Annotated[ClientCancelled, Tag(tagged("client_cancelled"))]
+    | Annotated[ServiceKilled, Tag(tagged("service_killed"))],
     Discriminator(kind_of),
 ]
 
