@@ -13,7 +13,7 @@ from simulator.engines.record import REJECTED, CallRecord
 from simulator.engines.schedule import ACCEPT, CHANGE, END, EXPIRE, OFFER, Item, Schedule
 from simulator.trace import CallTrace, EndKind
 
-MOST_ITEMS: Final = 4000
+MOST_ITEMS: Final = 8000
 """Events in a batch at most: enough that the request itself costs next to nothing."""
 
 _NAMES: Final = ("offer", "accept", "start", "refer", "end", "end")

@@ -62,6 +62,7 @@ class LaunchedRun:
         self._trace = trace
         self._most_items = most_items
         self._stack = ExitStack()
+        self._service: Service | None = None
 
     def __enter__(self) -> "LaunchedRun":
         try:
@@ -74,8 +75,15 @@ class LaunchedRun:
     def __exit__(self, *raised: object) -> None:
         self._stack.close()
 
+    def wait_until_ready(self) -> Service:
+        """The service, when it takes requests. Raises :class:`Inconclusive`."""
+        if self._service is None:
+            self._service = self._ready()
+        return self._service
+
     def run(self, progress: Progress | None = None) -> RunOutcome:
-        service = self._ready()
+        """Play the trace. Raises :class:`Inconclusive`."""
+        service = self.wait_until_ready()
         try:
             return _Run(self._trace, service, self._most_items, progress).play()
         except Inconclusive as error:
