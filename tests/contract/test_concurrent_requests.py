@@ -21,14 +21,17 @@ async def test_changes_that_fit_alone_are_not_let_in_together(
     file = "" if in_memory else f"/{tmp_path / 'busyhour.db'}"
     url = f"sqlite+aiosqlite://{file}"
     async with running(database_url=url, max_concurrent_calls=10) as client:
-        documents = [{"tenant_id": f"t{number}", "reserved_calls": 4} for number in range(5)]
+        ids = [f"t{number}" for number in range(5)]
         responses = await asyncio.gather(
-            *(client.post("/api/v1/tenants", document) for document in documents)
+            *(
+                client.post("/api/v1/tenants", {"tenant_id": tenant_id, "reserved_calls": 4})
+                for tenant_id in ids
+            )
         )
         statuses = [response.status_code for response in responses]
         assert sorted(statuses) == [201, 201, 422, 422, 422]
         stored = (await client.get("/api/v1/tenants")).json()["tenants"]
-        made = [d["tenant_id"] for d, s in zip(documents, statuses, strict=True) if s == 201]
+        made = [tenant_id for tenant_id, s in zip(ids, statuses, strict=True) if s == 201]
         assert sorted(tenant["tenant_id"] for tenant in stored) == sorted(made)
 
 
