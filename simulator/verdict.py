@@ -115,6 +115,28 @@ def judge(
     return Judgement(verdict, reason, expectations, invariants, limits)
 
 
+def judge_measured(
+    *,
+    proofs: Sequence[Check],
+    invariants: Sequence[Check],
+    statistics: Statistics,
+    thresholds: Sequence[Threshold],
+    offered: int,
+    doubts: Sequence[str] = (),
+) -> Judgement:
+    """Judge a run in wall-clock time, which is known only within intervals.
+
+    ``proofs`` and ``invariants`` are broken only where a violation is proven: then it fails. With a
+    doubt, one line each, it is inconclusive, whatever else holds; then thresholds decide.
+    """
+    limits = tuple(_threshold_check(threshold, statistics) for threshold in thresholds)
+    verdict, reason = _decide(offered, (*proofs, *invariants), limits)
+    if doubts and verdict is not Verdict.FAIL:
+        others = f"; and {len(doubts) - 1} more" if len(doubts) > 1 else ""
+        verdict, reason = Verdict.INCONCLUSIVE, doubts[0] + others
+    return Judgement(verdict, reason, tuple(proofs), tuple(invariants), limits)
+
+
 def _decide(
     offered: int, must_hold: Sequence[Check], thresholds: Sequence[Check]
 ) -> tuple[Verdict, str]:
