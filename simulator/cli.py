@@ -207,6 +207,59 @@ def selftest() -> None:
 
 
 @app.command()
+def watch(
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="A running service with the three published endpoints.",
+            show_default=False,
+        ),
+    ],
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TENANT",
+            help="A tenant whose own figures are read too; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=0, help="Calls that may be held at the same time.", show_default=False),
+    ] = None,
+    interval: Annotated[str, typer.Option(help="From one poll to the next, like 500ms.")] = "1s",
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="Polls; without it until Ctrl-C.", show_default=False),
+    ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first broken law.")
+    ] = False,
+    admin_token: AdminToken = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """Watch a running service: the laws its metrics must obey, poll after poll. Only reads."""
+    _check_url(target)
+    if not admin_token:
+        raise typer.BadParameter("--target needs the service's token in BUSYHOUR_ADMIN_TOKEN")
+    interval_us = _positive_us("--interval", interval)
+    tenants = tuple(dict.fromkeys(tenant or ()))
+
+    def work() -> int:
+        from simulator.watch.command import WatchOptions
+        from simulator.watch.command import watch as run_watch
+
+        return run_watch(
+            WatchOptions(
+                target, admin_token, tenants, limit, interval_us, count, as_json, fail_fast
+            )
+        )
+
+    _finish(work)
+
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
@@ -255,6 +308,25 @@ def _is_address(target: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _check_url(target: str) -> None:
+    """Raises :class:`typer.BadParameter`."""
+    if not target.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"--target is {target!r}; write http://HOST:PORT")
+
+
+def _positive_us(option: str, text: str) -> int:
+    """A duration above zero, in microseconds. Raises :class:`typer.BadParameter`."""
+    from simulator.scenario_file.units import UnitsInvalid, parse_duration_us
+
+    try:
+        duration_us = parse_duration_us(text)
+    except UnitsInvalid as error:
+        raise typer.BadParameter(f"{option}: {error}") from None
+    if duration_us == 0:
+        raise typer.BadParameter(f"{option}: must be longer than nothing")
+    return duration_us
 
 
 def _pairs(option: str, texts: Sequence[str]) -> Mapping[str, str]:
