@@ -67,6 +67,24 @@ def event_path(call_id: str, event: str) -> str:
     return f"{CALLS}/{quote(call_id, safe='')}/{event}"
 
 
+def reply_of(status: int, content: bytes) -> Reply:
+    """What an answer to a call event says."""
+    if status == 200:
+        try:
+            return Reply("ok", status, msgspec.json.decode(content, type=Answer))
+        except msgspec.DecodeError as error:
+            return Reply("indefinite", status, said=f"the answer is not known: {error}")
+    code = str(status)
+    try:
+        problem = msgspec.json.decode(content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        problem = {}
+    if isinstance(problem.get("code"), str):
+        code = problem["code"]
+    said = str(problem.get("detail") or problem.get("title") or f"status {status}")
+    return Reply(result_of_status(status, code), status, code=code, said=said)
+
+
 class CallClient:
     """One service, over connections that are kept open; an async context manager.
 
@@ -165,6 +183,10 @@ class CallClient:
         """Limits, slots and counters of everything: one snapshot."""
         return await self._read(f"{API}/capacity")
 
+    async def live(self) -> dict[str, Any]:
+        """The published figures of all tenants."""
+        return await self._read(f"{API}/metrics/live")
+
     async def held(self) -> dict[str, Any]:
         """The ids of the calls that hold a slot, by state."""
         return await self._read(f"{API}/metrics/capacity/debug")
@@ -236,20 +258,7 @@ class CallClient:
 
     def _new_reply(self, status: int, content: bytes) -> Reply:
         """Read an answer; those with 200 are few and remembered by their bytes."""
-        if status == 200:
-            try:
-                reply = Reply("ok", status, msgspec.json.decode(content, type=Answer))
-            except msgspec.DecodeError as error:
-                return Reply("indefinite", status, said=f"the answer is not known: {error}")
-            if len(self._known) < _MOST_KNOWN:
-                self._known[content] = reply
-            return reply
-        code = str(status)
-        try:
-            problem = msgspec.json.decode(content, type=dict[str, Any])
-        except msgspec.DecodeError:
-            problem = {}
-        if isinstance(problem.get("code"), str):
-            code = problem["code"]
-        said = str(problem.get("detail") or problem.get("title") or f"status {status}")
-        return Reply(result_of_status(status, code), status, code=code, said=said)
+        reply = reply_of(status, content)
+        if status == 200 and len(self._known) < _MOST_KNOWN:
+            self._known[content] = reply
+        return reply
