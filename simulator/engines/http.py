@@ -93,7 +93,7 @@ class LaunchedRun:
 @dataclass(frozen=True, slots=True)
 class _Sent:
     batch: Batch
-    answers: "Future[list[ItemAnswer]]"
+    answers: "Future[bytes]"
 
 
 class _Run:
@@ -142,30 +142,32 @@ class _Run:
             log=self._record.close(final.rows, until_us),
         )
 
-    def _play_batches(self, sender: Sender[list[ItemAnswer]]) -> None:
-        """One batch is under way while the next is built and the last one's answers are read."""
+    def _play_batches(self, sender: Sender[bytes]) -> None:
+        """Send batch after batch.
+
+        While the service works on one, the answers to the one before are read and the next one is
+        built, and queued at once: the service should never have to wait for its client.
+        """
         sent: _Sent | None = None
         while True:
             batch = self._batches.build(
                 None if sent is None else sent.batch.before_us, sent is not None
             )
-            answers = None if sent is None else sent.answers.result()
-            following = None
-            if batch.items:
-                following = _Sent(batch, sender.submit(batch.body))
-            if sent is not None and answers is not None:
-                self._read(sent.batch, answers)
+            following = _Sent(batch, sender.submit(batch.body)) if batch.items else None
+            if sent is not None:
+                self._read(sent)
             sent = following
             if sent is not None and (batch.stop is not None or batch.last):
-                self._read(sent.batch, sent.answers.result())
+                self._read(sent)
                 sent = None
             if batch.stop is not None:
                 self._stop_at(batch.stop)
             if batch.last and not self._schedule.has_inserted:
                 return
 
-    def _read(self, batch: Batch, answers: list[ItemAnswer]) -> None:
-        """Note what the service answered to a batch."""
+    def _read(self, sent: _Sent) -> None:
+        """Wait for the answers to a batch and note them."""
+        batch, answers = sent.batch, self._target.answers_in(sent.answers.result())
         if len(answers) != len(batch.items):
             raise Inconclusive(
                 f"{self._target.url} gave {len(answers)} answers to {len(batch.items)} events"

@@ -46,11 +46,14 @@ class Target:
     def url(self) -> str:
         return str(self._client.base_url)
 
-    def send_events(self, body: bytes) -> list[ItemAnswer]:
-        """Send a batch, written as JSON; one answer an event."""
-        response = self._request("POST", "/calls/events", self._call, content=body)
+    def send_events(self, body: bytes) -> bytes:
+        """Send a batch, written as JSON; its answers as they came."""
+        return self._request("POST", "/calls/events", self._call, content=body).content
+
+    def answers_in(self, content: bytes) -> list[ItemAnswer]:
+        """The answers to a batch, one an event."""
         try:
-            return _BATCH_DECODER.decode(response.content).answers
+            return _BATCH_DECODER.decode(content).answers
         except msgspec.DecodeError as error:
             raise Inconclusive(
                 f"{self.url} answered a batch in a form that is not known: {error}"
@@ -59,7 +62,7 @@ class Target:
     def tick(self, at_us: int) -> None:
         """Advance the virtual clock and apply the deadlines that fell due."""
         body = msgspec.json.encode({"events": [{"event": "tick", "at_us": at_us}]})
-        answers = self.send_events(body)
+        answers = self.answers_in(self.send_events(body))
         if [answer.status for answer in answers] != [200]:
             raise Inconclusive(f"{self.url} did not advance its clock: {answers}")
 
