@@ -1,0 +1,239 @@
+"""Judges a history stretch by stretch: each restart of the service begins a new one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from simulator.checker.admission import Admissions
+from simulator.checker.answers import judge_answers
+from simulator.checker.columns import INDEFINITE, OFFER, OK, Columns, Names, columns_of
+from simulator.checker.counters import CounterBounds
+from simulator.checker.judgement import Findings, HistoryJudgement
+from simulator.checker.limits import LimitsOverTime, limits_over_time
+from simulator.checker.reads import (
+    IN_USE,
+    Key,
+    Read,
+    in_microseconds,
+    judge_growth,
+    judge_snapshots,
+    reads_of,
+)
+from simulator.checker.slots import Slots
+from simulator.checker.steps import FOREVER
+from simulator.checker.stretch import Evidence
+from simulator.checker.tenancy import judge_tenancy
+from simulator.checker.windows import windows_of
+from simulator.history import History, HistoryHeader, Operation, TenantLimits
+
+
+def check_history(
+    history: History,
+    limit: int | None = None,
+    tenant_caps: Mapping[str, int] | None = None,
+) -> HistoryJudgement:
+    """Judge a history.
+
+    ``limit`` and ``tenant_caps`` stand in for the limits its header begins with.
+    """
+    header = _with_limits(history.header, limit, tenant_caps or {})
+    found = Findings([], [], [])
+    columns, names, others = columns_of(history)
+    operations = history.operations
+    restarts = _spans([operations[place] for place in others["restart"]])
+    changes = tuple(operations[place] for place in others["limits"])
+    whole = _Whole(
+        header=header,
+        columns=columns,
+        names=names,
+        operations=operations,
+        changes=tuple(each for each in changes if each.result in ("ok", "indefinite")),
+        reads=reads_of([operations[place] for place in others["read"]], found),
+        limits=limits_over_time(
+            header, changes, restarts, tenants_known=history.header.tenants is not None
+        ),
+        hidden_from_us=_hidden_from(history),
+    )
+    if header.limit is None:
+        found.note("the total limit is not known and not judged; give it with --capacity")
+    if not header.complete:
+        found.note("others used the service: only what holds all the same was judged")
+    if history.truncated:
+        found.note(
+            "the history is cut off: judged as far as it is whole, "
+            f"which is up to {max(0, whole.hidden_from_us)} us"
+        )
+    edges = [(-1, -1), *restarts, (FOREVER, FOREVER)]
+    for before, after in pairwise(edges):
+        _judge_stretch(whole, before, after, found)
+    if restarts:
+        found.note(
+            f"the service lost its state {len(restarts)} time{'s' if len(restarts) > 1 else ''}: "
+            "each stretch was judged by itself, operations during a restart only as possible"
+        )
+    offered = columns.call[(columns.op == OFFER) & np.isin(columns.result, (OK, INDEFINITE))]
+    return HistoryJudgement(
+        alarms=tuple(found.alarms),
+        bounds=tuple(found.bounds),
+        notes=tuple(found.notes),
+        operations=len(operations),
+        calls_offered=len(np.unique(offered)),
+        truncated=history.truncated,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Everything of a history that its stretches share."""
+
+    header: HistoryHeader
+    columns: Columns
+    names: Names
+    operations: Sequence[Operation]
+    changes: tuple[Operation, ...]
+    reads: Sequence[Read]
+    limits: LimitsOverTime
+    hidden_from_us: int
+
+
+def _judge_stretch(
+    whole: _Whole, before: tuple[int, int], after: tuple[int, int], found: Findings
+) -> None:
+    """Judge what lies between the end of one restart and the beginning of the next."""
+    columns = _clipped(whole.columns, before, after)
+    first = before[1] < 0
+    reads = [each for each in whole.reads if each.low_us > before[1] and each.high_us < after[0]]
+    base = _baseline(columns, reads) if first else None
+    figures = {} if base is None else _in_units(base.figures)
+    left_over, unknown_left_over = _left_over(figures)
+    others_from_us = whole.hidden_from_us
+    if not whole.header.complete or unknown_left_over:
+        others_from_us = -1
+    windows = windows_of(
+        columns, len(whole.names.calls), whole.header.deadlines, whole.hidden_from_us
+    )
+    if after[0] < FOREVER:
+        gone = np.minimum(windows.released.low_us, after[0])
+        released = replace(windows.released, low_us=gone, possible=np.ones(len(gone), np.bool_))
+        windows = replace(windows, released=released)
+    slots = Slots(
+        windows,
+        whole.names.tenant_of,
+        whole.names.tenants,
+        left_over.pop(None, 0),
+        {str(name): count for name, count in left_over.items()},
+    )
+    evidence = Evidence(columns, whole.operations)
+    Admissions(
+        columns, whole.names, slots, whole.limits, whole.changes, evidence, others_from_us
+    ).judge(found)
+    judge_tenancy(windows, whole.names, whole.limits, whole.changes, evidence, found)
+    judge_answers(
+        columns,
+        whole.names,
+        evidence,
+        found,
+        may_expire=whole.header.deadlines != type(whole.header.deadlines)(),
+        before_us=whole.hidden_from_us,
+    )
+    judge_snapshots(reads, _with_rows(whole.limits), found)
+    judge_growth(reads, found)
+    found.bounds.clear()
+    if base is not None:
+        reads = [each for each in reads if each.low_us >= base.low_us]
+    CounterBounds(slots, whole.names, whole.limits, evidence, figures, others_from_us).judge(
+        reads, found
+    )
+
+
+def _with_rows(limits: LimitsOverTime) -> frozenset[str] | None:
+    """Tenants that ever had a row of their own, or None when they are not known."""
+    if not limits.tenants_known:
+        return None
+    return frozenset(
+        name
+        for name, ranges in limits.tenants.items()
+        if ranges.configured.greatest.values.max() == 1
+    )
+
+
+def _clipped(columns: Columns, before: tuple[int, int], after: tuple[int, int]) -> Columns:
+    """The operations that may have taken effect in a stretch, in the part of it they may have."""
+    if before[1] < 0 and after[0] >= FOREVER:
+        return columns
+    inside = columns.chosen((columns.high_us >= before[0]) & (columns.low_us <= after[1]))
+    crossing = (inside.low_us <= before[1]) | (inside.high_us >= after[0])
+    # A refusal says nothing about a stretch it may not belong to.
+    kept = ~crossing | np.isin(inside.result, (OK, INDEFINITE))
+    inside, crossing = inside.chosen(kept), crossing[kept]
+    return replace(
+        inside,
+        low_us=np.maximum(inside.low_us, before[0]),
+        sure=inside.sure & ~crossing,
+    )
+
+
+def _baseline(columns: Columns, reads: Sequence[Read]) -> Read | None:
+    """The last read completed before the first operation on a call was sent."""
+    begin = int(columns.low_us.min(initial=FOREVER))
+    idle = [each for each in reads if each.high_us < begin]
+    return idle[-1] if idle else None
+
+
+def _in_units(figures: Mapping[Key, float]) -> dict[Key, float]:
+    """Figures in the units of their bounds; microseconds where both units were read."""
+    found: dict[Key, float] = {}
+    for key, value in figures.items():
+        unit, figure, _ = in_microseconds(key, value)
+        if unit == key or unit not in figures:
+            found[unit] = figure
+    return found
+
+
+def _left_over(figures: Mapping[Key, float]) -> tuple[dict[str | None, int], bool]:
+    """Slots in use before the first operation, and whether they are unknown though there may be."""
+    left_over = {tenant: int(n) for (tenant, name), n in figures.items() if name == IN_USE}
+    used = any(value for (_, name), value in figures.items() if name != IN_USE)
+    return left_over, used and None not in left_over
+
+
+def _spans(restarts: Sequence[Operation]) -> list[tuple[int, int]]:
+    """The instants of restarts, those that overlap joined."""
+    joined: list[tuple[int, int]] = []
+    for each in sorted(restarts, key=lambda each: each.invoke_us):
+        end = each.invoke_us if each.complete_us is None else each.complete_us
+        if joined and each.invoke_us <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((each.invoke_us, end))
+    return joined
+
+
+def _hidden_from(history: History) -> int:
+    """From when operations may be missing: those not yet answered when a history was cut off."""
+    if not history.truncated:
+        return FOREVER
+    if history.header.timeout_us is None or not history.operations:
+        return 0
+    last = max(
+        each.invoke_us if each.complete_us is None else each.complete_us
+        for each in history.operations
+    )
+    return max(0, last - history.header.timeout_us)
+
+
+def _with_limits(
+    header: HistoryHeader, limit: int | None, caps: Mapping[str, int]
+) -> HistoryHeader:
+    if limit is not None:
+        header = msgspec.structs.replace(header, limit=limit)
+    if caps:
+        tenants = dict(header.tenants or {})
+        for name, cap in caps.items():
+            known = tenants.get(name, TenantLimits())
+            tenants[name] = msgspec.structs.replace(known, max_concurrent_calls=cap)
+        header = msgspec.structs.replace(header, tenants=tenants)
+    return header

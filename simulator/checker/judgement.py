@@ -1,0 +1,75 @@
+"""What the checker says: alarms with their proof, bounds of counters, and what was not judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.history import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something a sound service cannot have done.
+
+    ``calls`` are the ids of the calls concerned and ``stretch`` the operations that prove it, in
+    order of invocation: within them no choice of instants gives the answers they were given.
+    """
+
+    kind: str
+    message: str
+    calls: tuple[str, ...]
+    stretch: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What one figure of the last read may have been; ``high`` None where nothing limits it.
+
+    ``tenant`` None is the total. ``observed`` is what was read.
+    """
+
+    tenant: str | None
+    name: str
+    low: float
+    high: float | None
+    observed: float
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryJudgement:
+    """All alarms of a history, and what could not be judged.
+
+    ``bounds`` are those of the last read. ``notes`` say, one line each, what was left out and why.
+    """
+
+    alarms: tuple[Alarm, ...]
+    bounds: tuple[Bound, ...]
+    notes: tuple[str, ...]
+    operations: int
+    calls_offered: int
+    truncated: bool
+
+    @property
+    def sound(self) -> bool:
+        return not self.alarms
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """As JSON types."""
+        import msgspec
+
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
+
+
+@dataclass(slots=True)
+class Findings:
+    """Collects alarms and notes while a history is judged."""
+
+    alarms: list[Alarm]
+    bounds: list[Bound]
+    notes: list[str]
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        if text not in self.notes:
+            self.notes.append(text)

@@ -1,0 +1,168 @@
+"""Limits over time: the least and the greatest value that may have been in force at an instant."""
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from simulator.checker.steps import FOREVER, UNLIMITED, Steps
+from simulator.history import HistoryHeader, Operation, TenantLimits
+
+UNCONFIGURED = TenantLimits(configured=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The least and the greatest value possibly in force, as functions of time."""
+
+    least: Steps
+    greatest: Steps
+
+    @property
+    def fixed(self) -> bool:
+        """Whether there was only ever one value."""
+        return not len(self.least.times) and bool(self.least.values[0] == self.greatest.values[0])
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRanges:
+    """A tenant's limits over time.
+
+    ``configured`` is 1 while it was configured, ``open`` while it was enabled as well.
+    """
+
+    cap: Range
+    reserved: Range
+    configured: Range
+    open: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A change of limits that took effect in ``[low_us, high_us]``, or, not ``sure``, may have."""
+
+    low_us: int
+    high_us: int
+    sure: bool
+    limit: int | None
+    tenants: Mapping[str, TenantLimits]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsOverTime:
+    """All limits of a history.
+
+    ``total`` is None where it is not known. ``tenants`` are those ever named; ``tenants_known``
+    whether every other one is not configured.
+    """
+
+    total: Range | None
+    tenants: Mapping[str, TenantRanges]
+    tenants_known: bool
+
+    def of_tenant(self, tenant_id: str) -> TenantRanges | None:
+        """A tenant's limits; those of one that never was configured forbid every call."""
+        ranges = self.tenants.get(tenant_id)
+        if ranges is None and self.tenants_known:
+            return _ranges([], UNCONFIGURED, tenant_id)
+        return ranges
+
+
+def limits_over_time(
+    header: HistoryHeader,
+    changes: Iterable[Operation],
+    restarts: Sequence[tuple[int, int]],
+    *,
+    tenants_known: bool,
+) -> LimitsOverTime:
+    """What may have been in force when. ``tenants_known``: the header names all tenants.
+
+    ``restarts`` are the instants between which each restart happened. Afterwards the limits may be
+    those of the beginning or those before it: which of them a service keeps is its own affair.
+    """
+    writes = []
+    for change in changes:
+        if change.result in ("ok", "indefinite"):
+            answered = change.result == "ok" and change.complete_us is not None
+            low, high = change.invoke_us, change.complete_us if answered else FOREVER
+            assert high is not None
+            overlaps = any(begin <= high and low <= end for begin, end in restarts)
+            sure = answered and not overlaps
+            writes.append(Write(low, high, sure, change.max_concurrent_calls, change.tenants or {}))
+    initial = header.tenants or {}
+    writes += [Write(begin, end, False, header.limit, initial) for begin, end in restarts]
+    writes.sort(key=lambda write: write.low_us)
+    total = None
+    if header.limit is not None:
+        total = possible_values(writes, header.limit, lambda write: write.limit)
+    named = dict.fromkeys((*initial, *(name for write in writes for name in write.tenants)))
+    if not tenants_known:
+        named = dict.fromkeys(initial)
+    ranges = {name: _ranges(writes, initial.get(name, UNCONFIGURED), name) for name in named}
+    return LimitsOverTime(total, ranges, tenants_known)
+
+
+def _ranges(writes: Sequence[Write], initial: TenantLimits, tenant_id: str) -> TenantRanges:
+    def over_time(value: Callable[[TenantLimits], int]) -> Range:
+        return possible_values(
+            writes,
+            value(initial),
+            lambda write: value(write.tenants[tenant_id]) if tenant_id in write.tenants else None,
+        )
+
+    return TenantRanges(
+        cap=over_time(
+            lambda each: (
+                UNLIMITED if each.max_concurrent_calls is None else each.max_concurrent_calls
+            )
+        ),
+        reserved=over_time(lambda each: each.reserved_calls if each.configured else 0),
+        configured=over_time(lambda each: int(each.configured)),
+        open=over_time(lambda each: int(each.configured and each.enabled)),
+    )
+
+
+def possible_values(
+    writes: Sequence[Write], initial: int, value_of: Callable[[Write], int | None]
+) -> Range:
+    """The values possibly in force, of writes sorted by ``low_us`` that name one (not None).
+
+    A value may be in force from the invocation of its write until the completion of the first sure
+    write that was invoked after its own was completed.
+    """
+    named = [(write, value) for write in writes if (value := value_of(write)) is not None]
+    if not named:
+        return Range(_constant(initial), _constant(initial))
+    lows = np.array([write.low_us for write, _ in named], np.int64)
+    replaced = [write.high_us if write.sure else FOREVER for write, _ in named]
+    next_sure = [*list(accumulate(reversed(replaced), min))[::-1], FOREVER]
+    spans = [(-1, next_sure[0], initial)]
+    for write, value in named:
+        after = int(np.searchsorted(lows, write.high_us, side="right"))
+        spans.append((write.low_us, next_sure[after], value))
+    greatest = _highest(spans)
+    negated = _highest([(low, high, -value) for low, high, value in spans])
+    return Range(Steps(negated.times, -negated.values), greatest)
+
+
+def _constant(value: int) -> Steps:
+    return Steps(np.empty(0, np.int64), np.array([value], np.int64))
+
+
+def _highest(spans: Sequence[tuple[int, int, int]]) -> Steps:
+    """The greatest value of all spans ``(low, high, value)``, both ends included."""
+    times = sorted({low for low, _, _ in spans} | {h + 1 for _, h, _ in spans if h < FOREVER})
+    waiting = sorted(spans)
+    heap: list[tuple[int, int]] = []
+    values, place = [], 0
+    for time_us in times:
+        while place < len(waiting) and waiting[place][0] <= time_us:
+            _, high, value = waiting[place]
+            heapq.heappush(heap, (-value, high))
+            place += 1
+        while heap[0][1] < time_us:
+            heapq.heappop(heap)
+        values.append(-heap[0][0])
+    return Steps(np.array(times[1:], np.int64), np.array(values, np.int64))
