@@ -99,10 +99,10 @@ def run_scenario(
         judgement=judgement,
         started_at=started_at,
         duration_s=time.monotonic() - started,
-        versions=_versions(),
+        versions=versions(),
         command=command,
     )
-    return Report(result, _publish(result, out / scenario.name))
+    return Report(result, publish(result, out / scenario.name))
 
 
 def _play(
@@ -127,7 +127,8 @@ def _teller(progress: StageProgress | None) -> Callable[[str], Progress | None]:
     return told
 
 
-def _versions() -> Mapping[str, str]:
+def versions() -> Mapping[str, str]:
+    """What a run runs on, by name."""
     return {
         "busyhour": version("busyhour"),
         "python": platform.python_version(),
@@ -136,8 +137,8 @@ def _versions() -> Mapping[str, str]:
     }
 
 
-def _publish(result: RunResult, parent: Path) -> Path:
-    """Write the reports so that a directory with a run's name is always whole."""
+def publish(result: RunResult, parent: Path) -> Path:
+    """Write the reports so that a directory with a run's name is always whole; gives it."""
     parent.mkdir(parents=True, exist_ok=True)
     name = f"{result.started_at:%Y-%m-%dT%H-%M-%SZ}"
     part = parent / f".{name}-{os.getpid()}.part"
