@@ -49,7 +49,9 @@ class Hearings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Dependent:
+class Dependent:
+    """A row that is offered ``delay_us`` after another's rejection or finish."""
+
     row: int
     after_on: int
     delay_us: int
@@ -76,7 +78,7 @@ class Schedule:
             raise ValueError(f"{n} rows of up to {attempts.max()} attempts are too many to order")
         self._heap: list[tuple[int, int]] = []
         self._last = (NEVER, 0)
-        self._dependents = _dependents(trace)
+        self._dependents = dependents_of(trace)
         self._shortest_us = _shortest_delays(self._dependents, rejected=True)
         self._shortest_after_finish_us = _shortest_delays(self._dependents, rejected=False)
 
@@ -251,20 +253,21 @@ def end_of_run_us(conditions: Conditions, last_us: int) -> int:
     return max(conditions.duration_us, last_us) + max(d or 0 for d in deadlines)
 
 
-def _dependents(trace: CallTrace) -> dict[int, list[_Dependent]]:
+def dependents_of(trace: CallTrace) -> dict[int, list[Dependent]]:
+    """The rows that wait for each row; rows nobody waits for are not there."""
     n = len(trace)
     after = np.broadcast_to(trace.after, n)
     after_on = np.broadcast_to(trace.after_on, n)
     delay_us = np.broadcast_to(trace.delay_us, n)
-    dependents: dict[int, list[_Dependent]] = {}
+    dependents: dict[int, list[Dependent]] = {}
     for row in np.flatnonzero(after != NEVER).tolist():
         dependents.setdefault(int(after[row]), []).append(
-            _Dependent(row, int(after_on[row]), int(delay_us[row]))
+            Dependent(row, int(after_on[row]), int(delay_us[row]))
         )
     return dependents
 
 
-def _shortest_delays(dependents: dict[int, list[_Dependent]], *, rejected: bool) -> dict[int, int]:
+def _shortest_delays(dependents: dict[int, list[Dependent]], *, rejected: bool) -> dict[int, int]:
     """The shortest delay after each row, of all dependents or of those on any finish."""
     shortest: dict[int, int] = {}
     for row, behind in dependents.items():

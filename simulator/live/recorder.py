@@ -1,0 +1,118 @@
+"""Writes down what was asked of one service and what it answered, relative to the run's start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from service.calls import COUNTER_NAMES
+from simulator.engines import Inconclusive
+from simulator.history import CountersRead, HistoryWriter, InUseRead, Operation, OpName
+from simulator.live.client import Reply
+
+Document = dict[str, Any]
+
+_NO_ANSWER: Final = "indefinite"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A capacity document that was read, with the counters of the run alone.
+
+    ``rows`` holds the document's own rows of ``total`` and the tenants, ``counters`` the counters
+    of each since the run began (names as in :data:`service.calls.COUNTER_NAMES`).
+    """
+
+    limit: int
+    total: Mapping[str, Any]
+    tenants: Mapping[str, Mapping[str, Any]]
+    total_counters: Mapping[str, int]
+    tenant_counters: Mapping[str, Mapping[str, int]]
+
+
+class Recorder:
+    """One history under way. ``before`` is the capacity document when the run began."""
+
+    def __init__(self, writer: HistoryWriter, before: Document, results: dict[str, int]) -> None:
+        self._writer = writer
+        self._before = before
+        self._results = results
+
+    def call(
+        self, op: OpName, call_id: str, invoke_us: int, complete_us: int, reply: Reply, **more: Any
+    ) -> None:
+        """An event of a call. Without an answer it has no completion."""
+        result, answer = reply.result, reply.answer
+        if result != "ok":
+            self._results[result] = self._results.get(result, 0) + 1
+        self._writer.append(
+            Operation(
+                op=op,
+                call_id=call_id,
+                invoke_us=invoke_us,
+                complete_us=None if result == _NO_ANSWER else complete_us,
+                result=result,
+                decision=None if answer is None else answer.decision,
+                reason=None if answer is None else answer.reason,
+                scopes=() if answer is None else answer.scopes,
+                fallback=answer is not None and answer.fallback,
+                code=reply.code,
+                **more,
+            )
+        )
+
+    def append(self, operation: Operation) -> None:
+        self._writer.append(operation)
+
+    def read(self, document: Document, invoke_us: int, complete_us: int, target: int) -> Reading:
+        """A capacity document. Raises :class:`Inconclusive` when it lacks something."""
+        try:
+            reading = self._reading(document)
+            in_use = InUseRead(
+                reading.total["in_use"],
+                {name: row["in_use"] for name, row in reading.tenants.items()},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Inconclusive(
+                "the service describes its capacity in a form that is not known: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        self._writer.append(
+            Operation(
+                op="read",
+                invoke_us=invoke_us,
+                complete_us=complete_us,
+                counters=CountersRead(
+                    dict(reading.total_counters),
+                    {name: dict(row) for name, row in reading.tenant_counters.items()},
+                ),
+                in_use=in_use,
+                target=target,
+            )
+        )
+        return reading
+
+    def restarted(self, invoke_us: int, complete_us: int, target: int) -> None:
+        """The service lost its state in between, and with it what was counted before the run."""
+        self._before = {"total": {}, "tenants": {}}
+        self._writer.append(
+            Operation(op="restart", invoke_us=invoke_us, complete_us=complete_us, target=target)
+        )
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def _reading(self, document: Document) -> Reading:
+        before, tenants = self._before, document["tenants"]
+        return Reading(
+            limit=document["max_concurrent_calls"],
+            total=document["total"],
+            tenants=tenants,
+            total_counters=_since(document["total"], before["total"]),
+            tenant_counters={
+                name: _since(row, before["tenants"].get(name, {})) for name, row in tenants.items()
+            },
+        )
+
+
+def _since(row: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, int]:
+    return {name: row[name] - before.get(name, 0) for name in COUNTER_NAMES}
