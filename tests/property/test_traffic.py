@@ -222,6 +222,18 @@ def test_chunks_laid_end_to_end_are_the_trace(scenario: Scenario, chunk_calls: i
 
 
 @RARE
+@given(scenario=scenarios(), chunk_calls=st.sampled_from([1, 20, 150]))
+def test_a_trace_built_of_many_chunks_is_the_trace_built_of_one(
+    scenario: Scenario, chunk_calls: int
+) -> None:
+    whole = build_trace(scenario)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simulator.traffic._TRACE_CHUNK", chunk_calls)
+        joined = build_trace(scenario)
+    assert trace_hash(joined) == trace_hash(whole)
+
+
+@RARE
 @given(scenario=scenarios())
 def test_rows_stand_in_order_of_time_tenant_and_index_with_their_chains(scenario: Scenario) -> None:
     trace = build_trace(scenario)

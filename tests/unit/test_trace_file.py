@@ -199,3 +199,20 @@ def test_every_part_of_a_delivery_counts(trace: CallTrace, name: str) -> None:
 def test_conditions_count(trace: CallTrace) -> None:
     conditions = replace(trace.conditions, drain=False)
     assert trace_hash(replace(trace, conditions=conditions)) != trace_hash(trace)
+
+
+def test_the_order_in_which_a_change_names_tenants_does_not_count(trace: CallTrace) -> None:
+    one, other = TenantLimitsChange(reserved_calls=1), TenantLimitsChange(enabled=False)
+    tenants = tuple(replace(each, configured=True) for each in trace.conditions.tenants)
+    hashes = {
+        trace_hash(
+            replace(
+                trace,
+                conditions=replace(
+                    trace.conditions, tenants=tenants, changes=(LimitsChange(5, None, named),)
+                ),
+            )
+        )
+        for named in ({"a": one, "é": other}, {"é": other, "a": one})
+    }
+    assert len(hashes) == 1
