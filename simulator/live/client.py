@@ -54,6 +54,15 @@ class Reply:
         return None if self.answer is None else self.answer.decision
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a service listens; ``context`` is there when it speaks TLS."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext | None
+
+
 def offer_body(call_id: str, tenant_id: str, *, accept: bool = False) -> bytes:
     """The body of an offer."""
     document: dict[str, object] = {"call_id": call_id, "tenant_id": tenant_id}
@@ -145,25 +154,38 @@ class CallClient:
         """Send a call event; ``timeout_s`` stands in for the client's own."""
         return await self._send("POST", path, self._call, body, timeout_s)
 
+    @property
+    def address(self) -> Address:
+        """Where connections go that the client does not hold."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            return Address(parts.hostname or "", parts.port or 443, ssl.create_default_context())
+        return Address(parts.hostname or "", parts.port or 80, None)
+
+    def written(self, path: str, body: bytes) -> bytes:
+        """A call event as it goes over the wire."""
+        parts = urlsplit(self.url)
+        headers = {"Host": parts.netloc, **self._call, "Content-Length": str(len(body))}
+        head = f"POST {parts.path}{path} HTTP/1.1\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"{head}\r\n".encode("latin-1") + body
+
     async def post_and_leave(self, path: str, body: bytes) -> Reply:
         """Send a call event whole and close the connection without waiting for the answer.
 
         It has a connection of its own. The reply is ``failed`` or ``indefinite``.
         """
-        parts = urlsplit(self.url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        headers = {"Host": parts.netloc, **self._call, "Content-Length": str(len(body))}
-        head = f"POST {parts.path}{path} HTTP/1.1\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        context = ssl.create_default_context() if parts.scheme == "https" else None
+        address = self.address
         writer: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 try:
-                    _, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
+                    _, writer = await asyncio.open_connection(
+                        address.host, address.port, ssl=address.context
+                    )
                 except (OSError, TimeoutError) as error:
                     return Reply("failed", said=f"no connection could be made: {error}")
-                writer.write(f"{head}\r\n".encode("latin-1") + body)
+                writer.write(self.written(path, body))
                 await writer.drain()
         except Exception as error:
             if writer is None:
