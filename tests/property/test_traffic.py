@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.calls import Event, Lookup
@@ -164,6 +164,20 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     )
 
 
+CHAINED = Scenario(
+    "chained",
+    "",
+    1,
+    DURATION,
+    10,
+    (
+        Tenant("a", Poisson(2e-5), Exponential(1e6), redial=Redial(0.5, Exponential(1e6), 3)),
+        Tenant("b", FiniteSource(300, Exponential(2e7)), Exponential(1e6)),
+    ),
+    delivery_faults=FAULTS,
+)
+
+
 def rows_of(trace: CallTrace, tenant_id: str, *, first_attempts: bool = False) -> dict[str, Any]:
     """A tenant's rows, without what refers to places in the trace, and its deliveries by row."""
     ids = [tenant.tenant_id for tenant in trace.conditions.tenants]
@@ -215,6 +229,7 @@ def end_to_end(chunks: list[CallTrace]) -> CallTrace:
 
 @RARE
 @given(scenario=scenarios(), chunk_calls=st.sampled_from([1, 20, 150, 700]))
+@example(scenario=CHAINED, chunk_calls=150)
 def test_chunks_laid_end_to_end_are_the_trace(scenario: Scenario, chunk_calls: int) -> None:
     chunks = list(iter_chunks(scenario, chunk_calls))
     assert trace_hash(end_to_end(chunks)) == trace_hash(build_trace(scenario))
@@ -223,6 +238,7 @@ def test_chunks_laid_end_to_end_are_the_trace(scenario: Scenario, chunk_calls: i
 
 @RARE
 @given(scenario=scenarios(), chunk_calls=st.sampled_from([1, 20, 150]))
+@example(scenario=CHAINED, chunk_calls=150)
 def test_a_trace_built_of_many_chunks_is_the_trace_built_of_one(
     scenario: Scenario, chunk_calls: int
 ) -> None:
