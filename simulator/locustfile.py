@@ -1,152 +1,365 @@
-"""Calls through Locust, in the plainest form: offer, accept, start, perhaps refer, end.
+"""A scenario's calls through Locust: in one process, in several, or on many machines.
 
-    locust -f simulator/locustfile.py --headless -u 100 -r 20 -t 60s
+    locust -f simulator/locustfile.py --headless --host http://127.0.0.1:8000
 
-The service runs on the system clock. From the environment: ``BUSYHOUR_URL`` (or Locust's own
-``--host``), ``BUSYHOUR_CALL_TOKEN`` and ``BUSYHOUR_ADMIN_TOKEN``. Calls are made for the service's
-configured tenants and, now and then, for one it does not know. At the end the service's own figures
-must obey the conservation laws: exit code 1 when they do not, 3 when they cannot be read.
+The scenario is the one in ``BUSYHOUR_SCENARIO`` (by default the shipped smoke), the service is
+Locust's ``--host`` or ``BUSYHOUR_URL``; :mod:`simulator.load.settings` names the other variables.
+``busyhour load`` sets all of them. Every worker draws the same trace and plays its share of it; the
+master hands out the shares, reads the service's figures at the end, and judges: exit codes 0, 1, 3
+and 99 are those of ``busyhour run``.
+
+A Locust user is a sender: it takes whatever event of the worker's calls is due next, sends it and
+waits for the answer. So a call lives through its events at their instants whoever sends them, its
+holding times cost no user, and a slow answer holds up its own call alone. The load shape asks for
+as many users as calls are in progress, within bounds.
 
 Importing Locust patches sockets and threads, so nothing else imports this module.
 """
 
-import os
-import random
-import time
-import uuid
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+import logging
+import sys
+from typing import Any, Final, NoReturn
 
-import httpx
-from locust import FastHttpUser, between, events, task
+import gevent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+from locust import FastHttpUser, LoadTestShape, events, task
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
-from service.calls import COUNTER_NAMES, COUNTERS, Counter, published_figures
-from simulator.exit_codes import FAILED, INCONCLUSIVE
-from simulator.invariants import LAWS
-from simulator.results import Held
+from simulator.engines import Inconclusive
+from simulator.exit_codes import INCONCLUSIVE, INVALID, PASSED
+from simulator.load.answers import AnswerReader
+from simulator.load.coordinator import LOCAL, Coordinator, player_of, report_of
+from simulator.load.machine import kernel_id
+from simulator.load.master import Load, MasterRun, ScenarioUnfit, load_of
+from simulator.load.player import GIVEN_UP, Player
+from simulator.load.reading import now_us
+from simulator.load.settings import LoadSettings, SettingInvalid
+from simulator.scenario_file import ScenarioInvalid
+from simulator.trace import TraceInvalid
 
-CALLS: Final = "/api/v1/calls"
-STRANGER: Final = "locust-stranger"
-"""A tenant the service should not know."""
+HELLO: Final = "busyhour_hello"
+PING: Final = "busyhour_ping"
+PONG: Final = "busyhour_pong"
+PLAN: Final = "busyhour_plan"
+REPORT: Final = "busyhour_report"
+HALT: Final = "busyhour_halt"
 
-_STRANGERS: Final = 0.02
-_REFERRED: Final = 0.05
-_FAILED: Final = 0.05
-_HUNG_UP: Final = 0.1
-_MOST_TALK_S: Final = 0.5
-_CHANCE: Final = random.Random()  # noqa: S311 - traffic, not secrets
+_HELLO_S: Final = 0.5
+_REPORT_S: Final = 2.0
+_STOP_S: Final = 10.0
+_WORKERS_WAIT_S: Final = 60.0
+_MOST_AT_ONCE: Final = 64
+_ANSWER_S: Final = 30.0
+_USERS_A_SECOND: Final = 50
 
-_tenants: list[str] = []
+
+class Worker:
+    """The share of this process: what its users send, and what they are told to do with it."""
+
+    def __init__(self, load: Load, tell: Any) -> None:
+        self.load = load
+        self.answers = AnswerReader()
+        self.turn = BoundedSemaphore(1)
+        self.sooner = Event()
+        self.player: Player | None = None
+        self.headers = {
+            "X-Call-Token": load.settings.call_token,
+            "Content-Type": "application/json",
+        }
+        self._tell = tell
+        self._plan: dict[str, Any] = {}
+        self._reports = 0
+        self._told = True
+
+    def play(self, plan: dict[str, Any]) -> None:
+        """Begin to play a share."""
+        self.player = player_of(self.load.trace, plan)
+        self._plan, self._reports, self._told = plan, 0, False
+        self.sooner.set()
+        gevent.spawn(self._report, self.player)
+
+    def wait(self) -> None:
+        """Until something is due. One user keeps watch; the others wait for their turn."""
+        with self.turn:
+            while True:
+                self.sooner.clear()
+                due_us = None if self.player is None else self.player.next_due_us()
+                left_us = None if due_us is None else due_us - now_us()
+                if left_us is not None and left_us <= 0:
+                    return
+                self.sooner.wait(None if left_us is None else left_us / 1e6)
+
+    def halt(self) -> None:
+        """Make no more calls and hang up those that live; users do the sending."""
+        if self.player is not None and not self._told:
+            self.player.halt(now_us())
+            self.sooner.set()
+
+    def wait_until_told(self, seconds: float) -> None:
+        """Until everything was played and told, or the time is over."""
+        with gevent.Timeout(seconds, False):
+            while not self._told:
+                gevent.sleep(0.05)
+
+    def _report(self, player: Player) -> None:
+        """Tell the master what was sent, now and then, and all of it at the end."""
+        while self.player is player and not self._told:
+            waited_us = now_us()
+            while not player.finished and now_us() - waited_us < _REPORT_S * 1e6:
+                gevent.sleep(0.05)
+            final = player.finished
+            self._tell(report_of(self._plan, player, self._reports, final=final))
+            self._reports += 1
+            self._told = final
 
 
-class Caller(FastHttpUser):
-    """Makes one call after the other, each with an id of its own."""
+class Side:
+    """What this process is in the run: a worker, the master, or both."""
 
-    host = os.environ.get("BUSYHOUR_URL", "http://127.0.0.1:8000")
-    wait_time = between(0.0, 0.2)
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.load: Load | None = None
+        self.run: MasterRun | None = None
+        self.marks: gevent.Greenlet | None = None
+        self.failed = False
 
-    def on_start(self) -> None:
-        self._headers = {"X-Call-Token": os.environ.get("BUSYHOUR_CALL_TOKEN", "")}
-        self._held: str | None = None
+    @property
+    def coordinator(self) -> Coordinator | None:
+        return None if self.run is None else self.run.coordinator
 
-    def on_stop(self) -> None:
-        if self._held is not None:
-            self._event("end", outcome="hung_up")
+
+side: Final = Side()
+
+
+class Sender(FastHttpUser):
+    """Sends whatever is due next; its calls are the worker's."""
+
+    host = "http://127.0.0.1:8000"
+    network_timeout = _ANSWER_S
+    connection_timeout = _ANSWER_S
+
+    def wait_time(self) -> float:
+        """Waits itself: while it does, Locust may stop the user, and nothing is lost by it."""
+        assert side.worker is not None
+        side.worker.wait()
+        return 0.0
 
     @task
-    def call(self) -> None:
-        call_id = uuid.uuid4().hex
-        stranger = not _tenants or _CHANCE.random() < _STRANGERS
-        tenant_id = STRANGER if stranger else _CHANCE.choice(_tenants)
-        offer = {"call_id": call_id, "tenant_id": tenant_id}
-        if self._said(CALLS, offer, "offer") != "admitted":
+    def send_what_is_due(self) -> None:
+        worker = side.worker
+        if worker is None or worker.player is None:
             return
-        self._held = call_id
-        if self._event("accept") == "accepted":
-            self._talk()
-        self._held = None
+        player = worker.player
+        for _ in range(_MOST_AT_ONCE):
+            request = player.take(now_us())
+            if request is None:
+                return
+            earliest_us = player.next_due_us()
+            answer = GIVEN_UP
+            try:
+                response = self.client.request(
+                    "POST",
+                    request.path,
+                    name=request.name,
+                    data=request.body,  # type: ignore[arg-type]
+                    headers=worker.headers,
+                    allow_redirects=False,
+                )
+                answer = worker.answers.read(
+                    response.status_code, response.content, getattr(response, "error", None)
+                )
+            finally:
+                player.answered(request, answer, now_us())
+                due_us = player.next_due_us()
+                if due_us != earliest_us:
+                    worker.sooner.set()
 
-    def _talk(self) -> None:
-        """The rest of an accepted call."""
-        if _CHANCE.random() < _HUNG_UP:
-            self._event("end", outcome="hung_up")
-            return
-        self._event("start")
-        time.sleep(_CHANCE.uniform(0.0, _MOST_TALK_S))
-        if _CHANCE.random() < _REFERRED:
-            self._event("refer")
-        self._event("end", outcome="failed" if _CHANCE.random() < _FAILED else "completed")
 
-    def _event(self, event: str, **body: str) -> str | None:
-        return self._said(f"{CALLS}/{self._held}/{event}", body, event)
+class TraceShape(LoadTestShape):
+    """As many users as calls are in progress in the trace; it ends when all of it was told."""
 
-    def _said(self, path: str, body: Mapping[str, str], name: str) -> str | None:
-        """Send an event; the service's decision, or None when it gave none."""
-        response = self.client.post(path, json=dict(body), headers=self._headers, name=name)
-        if response.status_code != 200:
+    def tick(self) -> tuple[int, float] | None:
+        run = side.run
+        if side.failed:
             return None
-        decision: str | None = response.json()["decision"]
-        return decision
+        if run is None or self.runner is None:
+            return 1, _USERS_A_SECOND
+        if run.is_over(_workers_here(self.runner)):
+            return None
+        users = run.users()
+        rate = max(_USERS_A_SECOND, abs(users - self.runner.user_count))
+        return users, min(rate, 100 * run.coordinator.shares)
 
 
-def _read(environment: Environment, path: str) -> dict[str, Any]:
-    """A document of the admin interface. Raises :class:`httpx.HTTPError`."""
-    host = (environment.host or Caller.host).rstrip("/")
-    token = os.environ.get("BUSYHOUR_ADMIN_TOKEN", "")
-    response = httpx.get(f"{host}/api/v1{path}", headers={"X-Admin-Token": token}, timeout=30.0)
-    response.raise_for_status()
-    document: dict[str, Any] = response.json()
-    return document
+@events.init.add_listener
+def join(environment: Environment, **_: object) -> None:
+    """Read the scenario, and agree with the others on how to talk."""
+    environment.stop_timeout = environment.stop_timeout or _STOP_S
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    runner = environment.runner
+    try:
+        load = side.load = load_of(LoadSettings.from_environment())
+    except ScenarioInvalid as error:
+        _refuse(*error.problems)
+    except (SettingInvalid, TraceInvalid, ScenarioUnfit) as error:
+        _refuse(error)
+    if isinstance(runner, WorkerRunner):
+        _join_as_worker(runner, load)
+        environment.process_exit_code = PASSED
+        return
+    if environment.host is None:
+        environment.host = load.settings.url
+    if isinstance(runner, MasterRunner):
+        _join_as_master(runner)
+    else:
+        side.worker = Worker(load, _report_here)
+
+
+def _join_as_worker(runner: WorkerRunner, load: Load) -> None:
+    worker = side.worker = Worker(load, lambda data: runner.send_message(REPORT, data))
+
+    def on_ping(msg: Any, **_: object) -> None:
+        runner.send_message(PONG, {"sent_us": msg.data["sent_us"], "clock_us": now_us()})
+
+    def on_plan(msg: Any, **_: object) -> None:
+        worker.play(msg.data)
+
+    def on_halt(**_: object) -> None:
+        worker.halt()
+
+    runner.register_message(PING, on_ping)
+    runner.register_message(PLAN, on_plan)
+    runner.register_message(HALT, on_halt)
+
+    def say_hello() -> None:
+        while True:
+            runner.send_message(HELLO, {"hash": load.trace_hash, "kernel": kernel_id()})
+            gevent.sleep(_HELLO_S)
+
+    runner.greenlet.spawn(say_hello)
+
+
+def _join_as_master(runner: MasterRunner) -> None:
+    def on_hello(msg: Any, **_: object) -> None:
+        if side.coordinator is None:
+            return
+        same_kernel = msg.data["kernel"] != "" and msg.data["kernel"] == kernel_id()
+        if side.coordinator.hello(msg.node_id, msg.data["hash"], same_kernel=same_kernel):
+            runner.send_message(PING, {"sent_us": now_us()}, msg.node_id)
+
+    def on_pong(msg: Any, **_: object) -> None:
+        if side.coordinator is None:
+            return
+        side.coordinator.clock_read(
+            msg.node_id, msg.data["sent_us"], msg.data["clock_us"], now_us()
+        )
+        plan = side.coordinator.plan_for(msg.node_id)
+        if plan is not None:
+            runner.send_message(PLAN, plan, msg.node_id)
+
+    def on_report(msg: Any, **_: object) -> None:
+        if side.coordinator is not None:
+            side.coordinator.report(msg.node_id, msg.data)
+
+    runner.register_message(HELLO, on_hello)
+    runner.register_message(PONG, on_pong)
+    runner.register_message(REPORT, on_report)
 
 
 @events.test_start.add_listener
-def learn_tenants(environment: Environment, **_: object) -> None:
-    """Ask the service whom it serves."""
-    try:
-        rows = _read(environment, "/capacity")["tenants"]
-    except httpx.HTTPError as error:
-        print(f"busyhour: the service does not say whom it serves: {error}")
+def begin(environment: Environment, **_: object) -> None:
+    """Prepare the service, wait for the workers, and hand out the shares."""
+    runner, load = environment.runner, side.load
+    if isinstance(runner, WorkerRunner) or load is None:
         return
-    _tenants[:] = [tenant_id for tenant_id, row in rows.items() if row["configured"]]
+    shares = 1
+    if isinstance(runner, MasterRunner):
+        expected = environment.parsed_options.expect_workers if environment.parsed_options else 1
+        shares = max(expected, len(runner.clients.all))
+    side.run, side.failed = None, True
+    run = MasterRun(load, environment.host or load.settings.url, shares)
+    try:
+        run.prepare()
+    except Inconclusive as error:
+        environment.process_exit_code = run.abandon(str(error))
+        return
+    side.run, side.failed = run, False
+    if isinstance(runner, MasterRunner):
+        with gevent.Timeout(_WORKERS_WAIT_S, False):
+            while run.coordinator.ready() < shares and runner.worker_count >= shares:
+                gevent.sleep(0.05)
+        run.begin()
+        for worker in run.coordinator.workers:
+            plan = run.coordinator.plan_for(worker)
+            if plan is not None:
+                runner.send_message(PLAN, plan, worker)
+    elif side.worker is not None:
+        run.coordinator.hello(LOCAL, load.trace_hash, same_kernel=True)
+        run.coordinator.clock_read(LOCAL, now_us(), now_us(), now_us())
+        run.begin()
+        plan = run.coordinator.plan_for(LOCAL)
+        assert plan is not None
+        side.worker.play(plan)
+    side.marks = gevent.spawn(run.keep_marks, gevent.sleep)
+
+
+@events.test_stopping.add_listener
+def wind_down(environment: Environment, **_: object) -> None:
+    """A run that is stopped before its end hangs up what it has, and tells what it did."""
+    runner, run = environment.runner, side.run
+    if isinstance(runner, WorkerRunner):
+        if side.worker is not None:
+            side.worker.halt()
+            side.worker.wait_until_told(_STOP_S)
+        return
+    if run is None or run.is_over(_workers_here(runner)):
+        return
+    run.interrupted = _workers_here(runner) != frozenset()
+    if isinstance(runner, MasterRunner):
+        runner.send_message(HALT)
+    elif side.worker is not None:
+        side.worker.halt()
+    with gevent.Timeout(_STOP_S, False):
+        while not run.coordinator.all_told(_workers_here(runner)):
+            gevent.sleep(0.05)
+
+
+@events.test_stop.add_listener
+def conclude(environment: Environment, **_: object) -> None:
+    """Judge the run, once all users have stopped."""
+    run, side.run = side.run, None
+    if side.marks is not None:
+        side.marks.kill()
+    if run is not None:
+        environment.process_exit_code = run.finish()
 
 
 @events.quitting.add_listener
-def check_laws(environment: Environment, **_: object) -> None:
-    """Hold the service's figures against the conservation laws, once all users have stopped."""
+def leave(environment: Environment, **_: object) -> None:
+    """A run that is still on is ended here, so that it is judged before Locust takes its code."""
     if isinstance(environment.runner, WorkerRunner):
         return
-    try:
-        capacity, live = _read(environment, "/capacity"), _read(environment, "/metrics/live")
-    except httpx.HTTPError as error:
-        print(f"busyhour: inconclusive: the service's figures cannot be read: {error}")
+    if side.run is not None and environment.runner is not None:
+        environment.runner.quit()
+    if environment.process_exit_code is None:
         environment.process_exit_code = INCONCLUSIVE
-        return
-    broken = list(breaches(capacity, live))
-    for breach in broken:
-        print(f"busyhour: broken: {breach}")
-    if broken:
-        environment.process_exit_code = FAILED
-    else:
-        offered = capacity["total"][COUNTERS[Counter.OFFERED_CALLS].name]
-        print(f"busyhour: {len(LAWS)} laws hold after {offered} offered calls")
 
 
-def breaches(capacity: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[str]:
-    """Every law that the capacity document or the published figures break, one line each."""
-    rows = {"total": capacity["total"], **capacity["tenants"]}
-    counters = {
-        name: tuple(row[counter] for counter in COUNTER_NAMES) for name, row in rows.items()
-    }
-    for name, row in rows.items():
-        held = Held(row["pending"], row["accepted"], row["active"])
-        for law in LAWS:
-            breach = law.breach(counters[name], held)
-            if breach is not None:
-                yield f"{name}: {law.name}: {law.formula}: {breach}"
-    sums = tuple(map(sum, zip(*(counters[name] for name in capacity["tenants"]), strict=True)))
-    if sums != counters["total"]:
-        yield f"total: the rows add up to {sums}, not {counters['total']}"
-    if dict(live) != published_figures(counters["total"]):
-        yield f"published figures {live} are not those of the capacity document"
+def _report_here(data: dict[str, Any]) -> None:
+    if side.coordinator is not None:
+        side.coordinator.report(LOCAL, data)
+
+
+def _workers_here(runner: Any) -> frozenset[str]:
+    """The workers that can still tell something."""
+    if isinstance(runner, MasterRunner):
+        return frozenset(each.id for each in runner.clients.all if each.state != "missing")
+    return frozenset({LOCAL})
+
+
+def _refuse(*problems: object) -> NoReturn:
+    for problem in problems:
+        print(f"busyhour: {problem}", file=sys.stderr)
+    sys.exit(INVALID)

@@ -1,0 +1,48 @@
+"""How many users Locust should run at each moment: the calls that are in progress by then."""
+
+from typing import Final
+
+import numpy as np
+
+from simulator.trace import NEVER, CallTrace
+
+LEAST_USERS: Final = 4
+"""For each worker: a call in progress may want to say several things at once."""
+
+MOST_USERS: Final = 100
+"""For each worker: beyond it more connections only cost time, and events wait for none of them."""
+
+_AHEAD_S: Final = 3.0
+"""Locust asks once a second and needs time to start users."""
+
+
+class UserProfile:
+    """Calls in progress if none were turned away, over the time of the run at ``speed``.
+
+    Rows that depend on another's end have no instant of their own and are left out.
+    """
+
+    def __init__(self, trace: CallTrace, speed: float) -> None:
+        offers = trace.column("offer_us")
+        fixed = offers != NEVER
+        patience = trace.column("patience_us")
+        setup = trace.column("setup_us") + trace.column("connect_us")
+        leaves = (patience != NEVER) & (patience < setup)
+        lasts = np.where(leaves, patience, setup + trace.column("hold_us"))
+        self._starts_us = np.sort(offers[fixed])
+        self._ends_us = np.sort((offers + lasts)[fixed])
+        self._speed = speed
+
+    def users(self, run_s: float, workers: int) -> int:
+        """Users for ``workers`` workers, ``run_s`` seconds after the start.
+
+        As many as calls are in progress or begin within the next seconds, rounded up so that it
+        does not change at every tick, within the bounds a worker has.
+        """
+        now_us = run_s * 1e6 * self._speed
+        ahead_us = now_us + _AHEAD_S * 1e6 * self._speed
+        begun = int(np.searchsorted(self._starts_us, ahead_us, side="right"))
+        calls = begun - int(np.searchsorted(self._ends_us, now_us, side="right"))
+        step = max(1, int(10 ** (len(str(max(calls, 1))) - 1)) // 2)
+        rounded = -(-calls // step) * step
+        return min(max(rounded, LEAST_USERS * workers), MOST_USERS * workers)

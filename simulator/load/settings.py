@@ -1,0 +1,108 @@
+"""What a Locust process is told through its environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+SCENARIO: Final = "BUSYHOUR_SCENARIO"
+SEED: Final = "BUSYHOUR_SEED"
+SET: Final = "BUSYHOUR_SET"
+SPEED: Final = "BUSYHOUR_SPEED"
+LATE: Final = "BUSYHOUR_LATE_S"
+OUT: Final = "BUSYHOUR_OUT"
+CONFIGURE: Final = "BUSYHOUR_CONFIGURE"
+COMMAND: Final = "BUSYHOUR_COMMAND"
+URL: Final = "BUSYHOUR_URL"
+ADMIN_TOKEN: Final = "BUSYHOUR_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
+CALL_TOKEN: Final = "BUSYHOUR_CALL_TOKEN"  # noqa: S105 - the name of a variable
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+DEFAULT_LATE_S: Final = 0.25
+SHIPPED: Final = "smoke"
+"""The shipped scenario that is played when none is named."""
+
+_SEPARATOR: Final = "\n"
+
+
+class SettingInvalid(ValueError):
+    """A variable of the environment is wrong; the message names it and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """A run as a Locust process is asked for it. ``late_s``: sends behind by more count as late."""
+
+    scenario: Path
+    seed: int | None = None
+    overrides: tuple[str, ...] = ()
+    speed: float = 1.0
+    late_s: float = DEFAULT_LATE_S
+    out: Path = Path("reports")
+    configure: bool = False
+    url: str = DEFAULT_URL
+    admin_token: str = ""
+    call_token: str = ""
+    command: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Raises :class:`SettingInvalid`."""
+        seed = environment.get(SEED)
+        if seed is not None and not (seed.isascii() and seed.isdecimal()):
+            raise SettingInvalid(f"{SEED}: {seed!r} is not a whole number, 0 or more")
+        named = environment.get(SCENARIO)
+        return cls(
+            scenario=Path(named) if named else _shipped(),
+            seed=None if seed is None else int(seed),
+            overrides=tuple(filter(None, environment.get(SET, "").split(_SEPARATOR))),
+            speed=_positive(environment, SPEED, 1.0),
+            late_s=_positive(environment, LATE, DEFAULT_LATE_S),
+            out=Path(environment.get(OUT, "reports")),
+            configure=environment.get(CONFIGURE, "").lower() in ("1", "true", "yes"),
+            url=environment.get(URL, DEFAULT_URL),
+            admin_token=environment.get(ADMIN_TOKEN, ""),
+            call_token=environment.get(CALL_TOKEN, ""),
+            command=environment.get(COMMAND, ""),
+        )
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables from which :meth:`from_environment` makes these settings again."""
+        variables = {
+            SCENARIO: str(self.scenario),
+            SET: _SEPARATOR.join(self.overrides),
+            SPEED: repr(self.speed),
+            LATE: repr(self.late_s),
+            OUT: str(self.out),
+            CONFIGURE: "true" if self.configure else "",
+            URL: self.url,
+            ADMIN_TOKEN: self.admin_token,
+            CALL_TOKEN: self.call_token,
+            COMMAND: self.command,
+        }
+        if self.seed is not None:
+            variables[SEED] = str(self.seed)
+        return variables
+
+
+def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise SettingInvalid(f"{name}: {text!r} is not a number above 0")
+    return value
+
+
+def _shipped() -> Path:
+    from simulator.commands import shipped_scenarios
+
+    for path in shipped_scenarios():
+        if path.stem == SHIPPED:
+            return path
+    raise SettingInvalid(f"{SCENARIO}: the shipped scenarios are not here; name a scenario file")
