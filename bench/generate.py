@@ -14,9 +14,6 @@ from dataclasses import replace
 import numpy as np
 
 from service.calls import Event, Lookup
-from simulator.arrivals import arrival_process
-from simulator.columns import Columns, Layout, Part, Rows
-from simulator.merge import merge_runs
 from simulator.scenario import (
     DeliveryFault,
     Exponential,
@@ -28,11 +25,14 @@ from simulator.scenario import (
     Scenario,
     Tenant,
 )
-from simulator.streams import Streams
 from simulator.trace import DeliveryAction
 from simulator.trace_check import check_trace
 from simulator.traffic import build_trace, iter_chunks
-from simulator.windows import windows
+from simulator.traffic.arrivals import arrival_process
+from simulator.traffic.columns import Columns, Layout, Part, Rows
+from simulator.traffic.merge import merge_runs
+from simulator.traffic.streams import Streams
+from simulator.traffic.windows import windows
 
 CHUNK_CALLS = 2**17
 ROUNDS = 5

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from service.calls import Event
 from simulator.engines.schedule import OFFER, Dependent, dependents_of, hearings_of
 from simulator.scenario import CancelFault, DeliveryFault, Scenario
-from simulator.streams import Streams
 from simulator.trace import NEVER, CallTrace, DeliveryAction, Int64s
+from simulator.traffic.streams import Streams
 
 _Mask = npt.NDArray[np.bool_]
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from simulator import scenario
 from simulator.call_log import CallLogInvalid, read_call_log
-from simulator.samplers import mean_us
 from simulator.scenario_file import arrivals_model as shapes
 from simulator.scenario_file.distributions import Reading, distribution, erlang_phases
 from simulator.scenario_file.problems import Path, Problem, Report
+from simulator.traffic.samplers import mean_us
 
 STAND_IN: Final = scenario.ExactCount(0)
 """Takes the place of arrivals that have a problem; the scenario is refused anyway."""

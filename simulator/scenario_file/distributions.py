@@ -8,9 +8,9 @@ from typing import Final
 
 from simulator import scenario
 from simulator.call_log import read_seconds_column
-from simulator.samplers import mean_us
 from simulator.scenario_file import distribution_model as shapes
 from simulator.scenario_file.problems import InputInvalid, Path, Problem, Report
+from simulator.traffic.samplers import mean_us
 
 _STAND_IN: Final = scenario.Deterministic(60_000_000.0)
 """Takes the place of a distribution that has a problem; the scenario is refused anyway."""

@@ -7,7 +7,6 @@ from typing import Final
 
 from service.calls import Event, Lookup
 from simulator import scenario
-from simulator.samplers import mean_us
 from simulator.scenario_file import model
 from simulator.scenario_file.arrivals import Setting, arrivals
 from simulator.scenario_file.checks import check_all, checkpoints_us, configured_tenants
@@ -18,6 +17,7 @@ from simulator.scenario_file.overrides import apply_overrides
 from simulator.scenario_file.problems import Path, Problem, ScenarioInvalid
 from simulator.scenario_file.validate import Validated
 from simulator.trace import DeliveryAction, LimitsChange, TenantLimitsChange
+from simulator.traffic.samplers import mean_us
 
 _EVENTS: Final = {
     "offer": Event.OFFER,

@@ -11,9 +11,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.calls import Event, Lookup
-from simulator.arrivals import ListedProcess
-from simulator.merge import merge_runs
-from simulator.samplers import sampler
 from simulator.scenario import (
     Arrivals,
     Batch,
@@ -46,7 +43,6 @@ from simulator.scenario import (
     Uniform,
     Weibull,
 )
-from simulator.streams import Streams
 from simulator.trace import (
     NEVER,
     ROW_COLUMNS,
@@ -56,7 +52,11 @@ from simulator.trace import (
     trace_hash,
 )
 from simulator.traffic import build_trace, iter_chunks
-from simulator.windows import windows
+from simulator.traffic.arrivals import ListedProcess
+from simulator.traffic.merge import merge_runs
+from simulator.traffic.samplers import sampler
+from simulator.traffic.streams import Streams
+from simulator.traffic.windows import windows
 
 DURATION = 60_000_000
 RARE = settings(max_examples=25, deadline=None)
@@ -244,7 +244,7 @@ def test_a_trace_built_of_many_chunks_is_the_trace_built_of_one(
 ) -> None:
     whole = build_trace(scenario)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simulator.traffic._TRACE_CHUNK", chunk_calls)
+        patch.setattr("simulator.traffic.build._TRACE_CHUNK", chunk_calls)
         joined = build_trace(scenario)
     assert trace_hash(joined) == trace_hash(whole)
 
@@ -395,7 +395,7 @@ def test_a_trace_is_the_same_with_and_without_the_compiled_merge(
         tuple(Tenant(name, Poisson(1e-4), Exponential(1e6)) for name in "abcde"),
     )
     plain = trace_hash(build_trace(scenario))
-    monkeypatch.setattr("simulator.traffic.COMPILED_FROM_CALLS", 0)
+    monkeypatch.setattr("simulator.traffic.build.COMPILED_FROM_CALLS", 0)
     assert trace_hash(build_trace(scenario)) == plain
 
 

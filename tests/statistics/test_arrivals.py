@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator.arrivals import arrival_process
 from simulator.scenario import (
     Arrivals,
     Batch,
@@ -29,9 +28,10 @@ from simulator.scenario import (
     Tenant,
     TraceArrivals,
 )
-from simulator.streams import Streams
 from simulator.trace import NEVER, AfterOn, Int64s
 from simulator.traffic import build_trace
+from simulator.traffic.arrivals import arrival_process
+from simulator.traffic.streams import Streams
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -230,7 +230,7 @@ def test_how_much_of_an_mmpp_path_is_drawn_at_once_changes_nothing(
 ) -> None:
     mmpp = Mmpp((per_second(1), per_second(9), 0.0), (1e6, 2e6, 3e6))
     expected = offers_of(mmpp)
-    monkeypatch.setattr("simulator.varying_arrivals.MmppProcess._PATH_BLOCK", path_block)
+    monkeypatch.setattr("simulator.traffic.varying_arrivals.MmppProcess._PATH_BLOCK", path_block)
     assert offers_of(mmpp).tolist() == expected.tolist()
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from simulator.samplers import Floats, cv, fixed_us, mean_us, round_us, sampler, weibull_shape
 from simulator.scenario import (
     Deterministic,
     Distribution,
@@ -23,8 +22,17 @@ from simulator.scenario import (
     Uniform,
     Weibull,
 )
-from simulator.streams import Streams
 from simulator.trace import MAX_US
+from simulator.traffic.samplers import (
+    Floats,
+    cv,
+    fixed_us,
+    mean_us,
+    round_us,
+    sampler,
+    weibull_shape,
+)
+from simulator.traffic.streams import Streams
 
 SECOND = 1e6
 DRAWS = 60_000

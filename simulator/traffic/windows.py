@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from simulator.arrival_process import ArrivalProcess
 from simulator.trace import Int64s
+from simulator.traffic.arrival_process import ArrivalProcess
 
 _SMALLEST_BLOCK: Final = 64
 _ENDLESS: Final = 2**63 - 1

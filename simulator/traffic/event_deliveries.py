@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls import Event
-from simulator.columns import Layout, uniforms
 from simulator.scenario import DeliveryFault
 from simulator.trace import (
     NEVER,
@@ -18,6 +17,7 @@ from simulator.trace import (
     Int64s,
     no_deliveries,
 )
+from simulator.traffic.columns import Layout, uniforms
 
 Mask = npt.NDArray[np.bool_]
 

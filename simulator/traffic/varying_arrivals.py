@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from simulator.arrival_process import ArrivalProcess, RunningSums
-from simulator.samplers import Floats, ParametersInvalid, round_us, sampler
 from simulator.scenario import Exponential, FlashCrowd, Mmpp, RateProfile, Sinusoid
-from simulator.streams import Streams
 from simulator.trace import Int64s
+from simulator.traffic.arrival_process import ArrivalProcess, RunningSums
+from simulator.traffic.samplers import Floats, ParametersInvalid, round_us, sampler
+from simulator.traffic.streams import Streams
 
 _UNIT: Final = 2.0**-30
 _MOST_CALLS: Final = 2.0**32

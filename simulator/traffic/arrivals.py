@@ -1,15 +1,13 @@
 """Arrivals: when a tenant's independent calls are offered, for every process a scenario can name.
 
 Gaps are rounded to whole microseconds before they are added up, so that the size of a block changes
-nothing. Processes whose rate varies are in :mod:`simulator.varying_arrivals`.
+nothing. Processes whose rate varies are in :mod:`simulator.traffic.varying_arrivals`.
 """
 
 from typing import Final
 
 import numpy as np
 
-from simulator.arrival_process import ArrivalProcess, RunningSums
-from simulator.samplers import ParametersInvalid, mean_us, round_us, sampler
 from simulator.scenario import (
     Arrivals,
     Batch,
@@ -27,15 +25,22 @@ from simulator.scenario import (
     Sinusoid,
     TraceArrivals,
 )
-from simulator.streams import Streams
 from simulator.trace import Int64s
-from simulator.varying_arrivals import MmppProcess, SinusoidProcess, flash_crowd, rate_profile
+from simulator.traffic.arrival_process import ArrivalProcess, RunningSums
+from simulator.traffic.samplers import ParametersInvalid, mean_us, round_us, sampler
+from simulator.traffic.streams import Streams
+from simulator.traffic.varying_arrivals import (
+    MmppProcess,
+    SinusoidProcess,
+    flash_crowd,
+    rate_profile,
+)
 
 
 def arrival_process(arrivals: Arrivals, duration_us: int, streams: Streams) -> ArrivalProcess:
     """The named process at its start.
 
-    Raises :class:`~simulator.samplers.ParametersInvalid` when its parameters mean nothing.
+    Raises :class:`~simulator.traffic.samplers.ParametersInvalid` when its parameters mean nothing.
     """
     match arrivals:
         case Poisson(rate):

@@ -29,7 +29,7 @@ def merge_runs(instants: Int64s, runs: int, *, compiled: bool) -> tuple[Int64s, 
 
 def _in_buckets(instants: Int64s) -> tuple[Int64s, Int64s] | None:
     """As :func:`merge_runs`, by buckets of about one call each; None where calls crowd."""
-    from simulator.merge_kernel import bucket_order  # loads numba, so only when it pays
+    from simulator.traffic.merge_kernel import bucket_order  # loads numba, so only when it pays
 
     low, high = int(instants.min()), int(instants.max())
     shift = max(0, ((high - low) // len(instants)).bit_length() - 1)

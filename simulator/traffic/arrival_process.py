@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from simulator.samplers import Fill, round_us
 from simulator.trace import Int64s
+from simulator.traffic.samplers import Fill, round_us
 
 MAX_BLOCK: Final = 2**17
 """Gaps in a block: times the largest gap, 2**45, they still add up below 2**63."""

@@ -13,11 +13,11 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from simulator.arrivals import logged_order
-from simulator.samplers import Fill, Floats, fixed_us, round_us, sampler
 from simulator.scenario import Outcomes, Scenario, Tenant, TraceArrivals
-from simulator.streams import Streams
 from simulator.trace import NEVER, EndKind, Int8s, Int32s, Int64s, UInt32s
+from simulator.traffic.arrivals import logged_order
+from simulator.traffic.samplers import Fill, Floats, fixed_us, round_us, sampler
+from simulator.traffic.streams import Streams
 
 DURATIONS: Final = ("setup", "connect", "hold", "patience")
 """The drawn durations, as the fields of :class:`simulator.scenario.Tenant`."""
@@ -29,7 +29,7 @@ class Rows:
     """The values of one kind of rows of one tenant, each purpose drawn strictly in row order.
 
     ``place`` is the tenant's among the scenario's; ``kind`` prefixes the purposes, empty for first
-    attempts. Raises :class:`~simulator.samplers.ParametersInvalid`.
+    attempts. Raises :class:`~simulator.traffic.samplers.ParametersInvalid`.
     """
 
     def __init__(self, tenant: Tenant, place: int, streams: Streams, kind: str = "") -> None:

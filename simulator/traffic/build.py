@@ -11,15 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulator.arrival_process import ArrivalProcess
-from simulator.arrivals import arrival_process
-from simulator.chains import Chain, chain_of
-from simulator.columns import Columns, Layout, Part, Rows
-from simulator.event_deliveries import draw_deliveries
-from simulator.merge import merge_runs
-from simulator.samplers import ParametersInvalid
 from simulator.scenario import Scenario, Tenant
-from simulator.streams import Streams
 from simulator.trace import (
     NEVER,
     ROW_COLUMNS,
@@ -32,7 +24,15 @@ from simulator.trace import (
     TraceInvalid,
     TraceTenant,
 )
-from simulator.windows import windows
+from simulator.traffic.arrival_process import ArrivalProcess
+from simulator.traffic.arrivals import arrival_process
+from simulator.traffic.chains import Chain, chain_of
+from simulator.traffic.columns import Columns, Layout, Part, Rows
+from simulator.traffic.event_deliveries import draw_deliveries
+from simulator.traffic.merge import merge_runs
+from simulator.traffic.samplers import ParametersInvalid
+from simulator.traffic.streams import Streams
+from simulator.traffic.windows import windows
 
 COMPILED_FROM_CALLS: Final = 300_000
 """Below so many expected calls, a sort in numpy is over before numba is loaded."""

@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from simulator.samplers import Fill, ParametersInvalid, mean_us, round_us, sampler
 from simulator.scenario import FiniteSource, Redial, Tenant
-from simulator.streams import Streams
 from simulator.trace import AfterOn, Int64s
+from simulator.traffic.samplers import Fill, ParametersInvalid, mean_us, round_us, sampler
+from simulator.traffic.streams import Streams
 
 _MOST_DEPENDENTS: Final = 2e8
 
@@ -132,7 +132,7 @@ def _at_least_one(fill: Fill, count: int) -> Int64s:
 def chain_of(tenant: Tenant, duration_us: int, streams: Streams) -> Chain | None:
     """What follows on the tenant's independent calls, None when nothing does.
 
-    Raises :class:`~simulator.samplers.ParametersInvalid`.
+    Raises :class:`~simulator.traffic.samplers.ParametersInvalid`.
     """
     match tenant.arrivals, tenant.redial:
         case FiniteSource() as finite, None:

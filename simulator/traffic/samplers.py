@@ -27,8 +27,8 @@ from simulator.scenario import (
     Uniform,
     Weibull,
 )
-from simulator.streams import Streams
 from simulator.trace import MAX_US, Int64s
+from simulator.traffic.streams import Streams
 
 Floats = npt.NDArray[np.float64]
 Fill = Callable[[Floats], None]

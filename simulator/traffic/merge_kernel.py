@@ -1,4 +1,4 @@
-"""The compiled part of :mod:`simulator.merge`. Importing this module loads numba."""
+"""The compiled part of :mod:`simulator.traffic.merge`. Importing this module loads numba."""
 
 import numba
 
