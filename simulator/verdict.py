@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from service.calls import (
@@ -123,13 +124,16 @@ def judge_measured(
     thresholds: Sequence[Threshold],
     offered: int,
     doubts: Sequence[str] = (),
+    measured: Mapping[str, float] = MappingProxyType({}),
 ) -> Judgement:
     """Judge a run in wall-clock time, which is known only within intervals.
+
+    ``measured`` are further figures that thresholds may name, like latencies.
 
     ``proofs`` and ``invariants`` are broken only where a violation is proven: then it fails. With a
     doubt, one line each, it is inconclusive, whatever else holds; then thresholds decide.
     """
-    limits = tuple(_threshold_check(threshold, statistics) for threshold in thresholds)
+    limits = tuple(_threshold_check(threshold, statistics, measured) for threshold in thresholds)
     verdict, reason = _decide(offered, (*proofs, *invariants), limits)
     if doubts and verdict is not Verdict.FAIL:
         others = f"; and {len(doubts) - 1} more" if len(doubts) > 1 else ""
@@ -330,7 +334,11 @@ def _range(expectation: Expectation) -> str:
     return "anything" if high is None else f"at most {high}"
 
 
-def _threshold_check(threshold: Threshold, statistics: Statistics) -> Check:
+def _threshold_check(
+    threshold: Threshold,
+    statistics: Statistics,
+    measured: Mapping[str, float] = MappingProxyType({}),
+) -> Check:
     """A statistic against the scenario's threshold. An undefined one fails: it was not met."""
     tenant_id = threshold.tenant
     label = threshold.statistic + (f"{{tenant:{tenant_id}}}" if tenant_id is not None else "")
@@ -341,7 +349,7 @@ def _threshold_check(threshold: Threshold, statistics: Statistics) -> Check:
         return Check(
             name, "threshold", False, wanted, None, f"there are no statistics of {tenant_id}"
         )
-    value = getattr(source, threshold.statistic, None)
+    value = getattr(source, threshold.statistic, measured.get(threshold.statistic))
     if value is None:
         undefined = (
             f"{label} is undefined: nothing in the window [warm_up, duration) to measure it on"

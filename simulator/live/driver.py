@@ -35,7 +35,12 @@ _ENDS_AT_ONCE: Final = 64
 
 
 class Restarter(Protocol):
-    """A service of our own that can be killed. Both methods block."""
+    """A service of our own that can be killed. Both methods block.
+
+    ``limit_now`` is the total limit that it is started with.
+    """
+
+    limit_now: int
 
     def kill(self) -> None: ...
     def start_again(self) -> None: ...
@@ -163,6 +168,8 @@ class Driver:
         for target in self._firsts:
             invoke_us = self._now_us()
             reply = await target.client.change_limits(document)
+            if self._service is not None and change.max_concurrent_calls is not None:
+                self._service.limit_now = change.max_concurrent_calls
             target.recorder.append(
                 Operation(
                     op="limits",

@@ -19,6 +19,12 @@ TENANT_STATISTIC_NAMES: Final = tuple(field.name for field in fields(TenantStati
 STATISTIC_NAMES: Final = tuple(
     field.name for field in fields(Statistics) if field.name != "tenants"
 )
+LATENCY_NAMES: Final = tuple(
+    f"{operation}_latency_{figure}_ms"
+    for operation in ("offer", "accept", "start", "refer", "end")
+    for figure in ("p50", "p95", "p99", "max")
+)
+"""Figures of the live engine alone: from when an event was due to its answer."""
 
 _NUMBER: Final = r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?"
 THRESHOLD_PATTERN: Final = rf"^ *value *(<=|>=|==|!=|<|>) *{_NUMBER} *$"
@@ -59,7 +65,7 @@ def thresholds(
     for key, texts in written.items():
         path: Path = ("thresholds", key)
         name, tenant = key, None
-        known = STATISTIC_NAMES
+        known: tuple[str, ...] = (*STATISTIC_NAMES, *LATENCY_NAMES)
         if selector := _SELECTOR.fullmatch(key):
             name, tenant = selector["name"], selector["tenant"]
             known = TENANT_STATISTIC_NAMES

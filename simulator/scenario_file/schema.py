@@ -12,6 +12,7 @@ from typing import Any, Final
 from service.calls import COUNTER_NAMES, MINUTES_PROCESSED
 from simulator.scenario_file.fields import TAG
 from simulator.scenario_file.judging import (
+    LATENCY_NAMES,
     STATISTIC_NAMES,
     TENANT_STATISTIC_NAMES,
     THRESHOLD_PATTERN,
@@ -184,5 +185,5 @@ def _add_judging_rules(defs: Json, schema: Json) -> None:
     }
     thresholds = schema["properties"]["thresholds"]
     thresholds["additionalProperties"]["items"]["pattern"] = THRESHOLD_PATTERN
-    ofall, ofone = "|".join(STATISTIC_NAMES), "|".join(TENANT_STATISTIC_NAMES)
+    ofall, ofone = "|".join((*STATISTIC_NAMES, *LATENCY_NAMES)), "|".join(TENANT_STATISTIC_NAMES)
     thresholds["propertyNames"] = {"pattern": rf"^(({ofall})|({ofone})\{{tenant:.+\}})$"}

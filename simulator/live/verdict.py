@@ -1,0 +1,254 @@
+"""Judges a live run: the checker's proofs, the laws of the figures, and whether to trust the load.
+
+What a scenario expects exactly is left to engines with a virtual clock: in wall-clock time, which
+of two calls comes first is not the scenario's to say.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from service.calls import COUNTER_NAMES, COUNTERS
+from simulator.checker import Alarm, Bound, HistoryJudgement, check_history
+from simulator.history import read_history
+from simulator.invariants import check_counters
+from simulator.live.engine import LiveRun
+from simulator.live.meters import DriverFigures, Spread
+from simulator.result import Interval
+from simulator.results import CheckpointState, Held, RunOutcome
+from simulator.scenario import Scenario
+from simulator.statistics import Statistics, statistics_of
+from simulator.trace import CallTrace
+from simulator.verdict import Check, Judgement, judge_measured
+
+MOST_LATE: Final = 0.01
+"""The share of sends that may be late."""
+
+MOST_CPU: Final = 0.95
+"""The share of one processor beyond which the driver, not the service, sets the pace."""
+
+MOST_STALL_MS: Final = 1000.0
+MOST_SUSPENDED_S: Final = 0.5
+
+LAG_SHARE: Final = 0.1
+"""How much of a call's mean time on a slot the lag may be: more would be other traffic."""
+
+LEAST_LAG_MS: Final = 5.0
+
+_NAMED_CALLS: Final = 5
+_LATENCY_FIGURES: Final = ("p50", "p95", "p99", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJudged:
+    """A judgement and what belongs into the reports with it.
+
+    ``bounds`` are what the answers allow, by tenant (None: the total) and figure. ``notes`` say
+    what could not be judged.
+    """
+
+    judgement: Judgement
+    observed: RunOutcome
+    expected: RunOutcome
+    statistics: Statistics
+    bounds: Mapping[str | None, Mapping[str, Interval]]
+    notes: tuple[str, ...]
+
+
+def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged:
+    """Judge a run that came to its end, from its histories as they stand in the files."""
+    judgements = [check_history(read_history(path)) for path in run.histories]
+    several = len(judgements) > 1
+    proofs: list[Check] = []
+    invariants: list[Check] = []
+    for place, (history, outcome) in enumerate(zip(judgements, run.outcomes, strict=True)):
+        prefix = f"target-{place + 1}." if several else ""
+        proofs += _bound_checks(history.bounds, prefix)
+        invariants += _alarm_checks(history, prefix)
+        invariants += _law_checks(trace, outcome, run, prefix)
+    observed = _together(run.outcomes)
+    bounds = _summed_bounds([history.bounds for history in judgements])
+    limit = trace.conditions.max_concurrent_calls * len(run.outcomes)
+    conditions = replace(trace.conditions, max_concurrent_calls=limit)
+    statistics = statistics_of(replace(trace, conditions=conditions), observed.log)
+    offered = sum(history.calls_offered for history in judgements)
+    judgement = judge_measured(
+        proofs=proofs,
+        invariants=invariants,
+        statistics=statistics,
+        thresholds=scenario.thresholds,
+        offered=offered,
+        doubts=tuple(_doubts(trace, run)),
+        measured=_measured(run.latencies),
+    )
+    notes = [note for history in judgements for note in history.notes]
+    if run.restarts:
+        notes.append(
+            f"the service was started anew {run.restarts} time(s): counters and slots are judged "
+            "from the last start on, answers from the first to the last"
+        )
+    return LiveJudged(
+        judgement,
+        observed,
+        _nearest(observed, bounds),
+        statistics,
+        bounds,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def lag_bound_ms(trace: CallTrace, figures: DriverFigures) -> float:
+    """How large the lag's 99th percentile may be.
+
+    A tenth of a call's mean time on a slot in wall-clock time, between 5 ms and what makes a send
+    late: with more, other calls would meet than the scenario has meet.
+    """
+    if not len(trace):
+        return figures.late_ms
+    slot_us = float(
+        np.mean(trace.column("setup_us")) + np.mean(trace.column("connect_us"))
+        + np.mean(trace.column("hold_us"))
+    )  # fmt: skip
+    return min(figures.late_ms, max(LEAST_LAG_MS, LAG_SHARE * slot_us / figures.speed / 1000))
+
+
+def _doubts(trace: CallTrace, run: LiveRun) -> Iterator[str]:
+    """Why what was driven may not have been the scenario's traffic, most serious first."""
+    figures, slower = run.driver, "use a lower speed or a quieter machine"
+    if figures.dropped:
+        yield f"{figures.dropped} offers were never sent; {slower}"
+    if figures.late_share > MOST_LATE:
+        yield (
+            f"{figures.late_sends} of {figures.sends} events were sent more than "
+            f"{figures.late_ms:g} ms late; {slower}"
+        )
+    bound_ms = lag_bound_ms(trace, figures)
+    if figures.lag.p99_ms > bound_ms:
+        yield (
+            f"the driver's lag had a 99th percentile of {figures.lag.p99_ms:.1f} ms, more than "
+            f"{bound_ms:.1f} ms; {slower}"
+        )
+    if figures.cpu_share > MOST_CPU:
+        yield f"the driver was busy {100 * figures.cpu_share:.0f} % of the time; {slower}"
+    if figures.longest_stall_ms > MOST_STALL_MS:
+        yield f"the driver stood still for {figures.longest_stall_ms / 1000:.1f} s; {slower}"
+    if run.suspended_s > MOST_SUSPENDED_S:
+        yield f"the machine slept for {run.suspended_s:.1f} s during the run"
+    if figures.sends and figures.failed + figures.indefinite >= figures.sends:
+        yield "no event was answered: the service was out of reach during the run"
+
+
+def _measured(latencies: Mapping[str, Spread]) -> dict[str, float]:
+    return {
+        f"{name}_latency_{figure}_ms": getattr(spread, f"{figure}_ms")
+        for name, spread in latencies.items()
+        for figure in _LATENCY_FIGURES
+    }
+
+
+def _alarm_checks(history: HistoryJudgement, prefix: str) -> Iterator[Check]:
+    said = f"{history.operations} operations"
+    if not history.alarms:
+        yield Check(f"{prefix}history", "invariant", True, "no alarm", "no alarm", said)
+    for alarm in history.alarms:
+        name = f"{prefix}history.{alarm.kind}"
+        yield Check(name, "invariant", False, "no alarm", "broken", _told(alarm))
+
+
+def _told(alarm: Alarm) -> str:
+    calls = ", ".join(alarm.calls[:_NAMED_CALLS])
+    more = len(alarm.calls) - _NAMED_CALLS
+    return alarm.message + (f"; calls {calls}" if calls else "") + (
+        f" and {more} more" if more > 0 else ""
+    )  # fmt: skip
+
+
+def _bound_checks(bounds: Sequence[Bound], prefix: str) -> Iterator[Check]:
+    for bound in bounds:
+        whose = "total" if bound.tenant is None else f"tenants.{bound.tenant}"
+        allowed = Interval(bound.low, bound.high)
+        ok = bound.observed in allowed
+        detail = "" if ok else "outside what the answers allow"
+        yield Check(
+            f"{prefix}{whose}.{bound.name}", "oracle", ok, str(allowed), bound.observed, detail
+        )
+
+
+def _law_checks(
+    trace: CallTrace, outcome: RunOutcome, run: LiveRun, prefix: str
+) -> Iterator[Check]:
+    if run.restarts:
+        # Counters begin anew with the service, so those of before the last start say nothing.
+        outcome = replace(outcome, checkpoints=())
+    for found in check_counters(trace, outcome):
+        held = "holds" if found.ok else "broken"
+        name = f"{prefix}{found.name}"
+        yield Check(name, "invariant", found.ok, found.formula, held, found.detail)
+
+
+def _summed_bounds(
+    parts: Sequence[Sequence[Bound]],
+) -> dict[str | None, dict[str, Interval]]:
+    summed: dict[str | None, dict[str, Interval]] = {}
+    for bounds in parts:
+        for bound in bounds:
+            row = summed.setdefault(bound.tenant, {})
+            row[bound.name] = Interval(bound.low, bound.high) + row.get(bound.name, Interval(0, 0))
+    return summed
+
+
+def _together(outcomes: Sequence[RunOutcome]) -> RunOutcome:
+    """Services with limits of their own as one; a single one as it is."""
+    first = outcomes[0]
+    if len(outcomes) == 1:
+        return first
+    final = first.final
+    return replace(
+        first,
+        total=_added([outcome.total for outcome in outcomes]),
+        tenants={
+            name: _added([outcome.tenants[name] for outcome in outcomes]) for name in first.tenants
+        },
+        checkpoints=(),
+        final=CheckpointState(
+            final.at_us,
+            sum(outcome.final.limit for outcome in outcomes),
+            {
+                name: Held(
+                    sum(outcome.final.tenants[name].pending for outcome in outcomes),
+                    sum(outcome.final.tenants[name].accepted for outcome in outcomes),
+                    sum(outcome.final.tenants[name].active for outcome in outcomes),
+                )
+                for name in final.tenants
+            },
+        ),
+    )
+
+
+def _added(rows: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(*rows, strict=True)))
+
+
+def _nearest(
+    observed: RunOutcome, bounds: Mapping[str | None, Mapping[str, Interval]]
+) -> RunOutcome:
+    """What was observed, each counter moved to the nearest value that the answers allow."""
+
+    def moved(tenant: str | None, row: Sequence[int]) -> tuple[int, ...]:
+        allowed = bounds.get(tenant, {})
+        return tuple(
+            round(allowed[name].nearest(row[spec.counter]))
+            if name in allowed
+            else row[spec.counter]
+            for name, spec in zip(COUNTER_NAMES, COUNTERS, strict=True)
+        )
+
+    return replace(
+        observed,
+        engine="history",
+        total=moved(None, observed.total),
+        tenants={name: moved(name, row) for name, row in observed.tenants.items()},
+        checkpoints=(),
+    )
