@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from simulator.oracle import expect
 from simulator.report import write_reports
@@ -21,6 +21,9 @@ from simulator.statistics import statistics_of
 from simulator.trace import CallTrace, trace_hash
 from simulator.traffic import build_trace
 from simulator.verdict import judge
+
+if TYPE_CHECKING:
+    from simulator.live.engine import LiveEngine
 
 LATEST: Final = "latest"
 LATEST_NOTE: Final = "latest.txt"
@@ -105,6 +108,57 @@ def run_scenario(
     return Report(result, publish(result, out / scenario.name))
 
 
+def run_live(
+    scenario: Scenario,
+    engine: "LiveEngine",
+    *,
+    out: Path,
+    command: str,
+    progress: StageProgress | None = None,
+) -> Report:
+    """Draw the trace, drive it in wall-clock time, judge what was answered, write the reports.
+
+    The directory of the reports is there from the beginning: histories are written into it while
+    the run lasts, and stay whatever ends it. Raises as :func:`run_scenario` does; the message of
+    :class:`simulator.engines.Inconclusive` says where the histories are.
+    """
+    from simulator.engines import Inconclusive
+    from simulator.live.figures import figures_of
+    from simulator.live.verdict import judge_live
+
+    started_at, started = datetime.now(UTC), time.monotonic()
+    trace = build_trace(scenario)
+    directory = _made(out / scenario.name, started_at)
+    try:
+        run = engine.play(scenario, trace, directory, _teller(progress)("engine"))
+        judged = judge_live(scenario, trace, run)
+    except Inconclusive as error:
+        if not any(directory.iterdir()):
+            directory.rmdir()
+            raise
+        raise Inconclusive(f"{error}; what was measured is in {directory}") from error
+    result = RunResult(
+        scenario=scenario,
+        trace=trace,
+        trace_hash=trace_hash(trace),
+        engine=engine.name,
+        target=engine.target_url,
+        observed=judged.observed,
+        expected=judged.expected,
+        statistics=judged.statistics,
+        judgement=judged.judgement,
+        started_at=started_at,
+        duration_s=time.monotonic() - started,
+        versions=versions(),
+        command=command,
+        bounds=judged.bounds,
+        live=figures_of(run, judged.notes),
+    )
+    write_reports(result, directory)
+    _point_latest(directory.parent, directory.name)
+    return Report(result, directory)
+
+
 def _play(
     trace: CallTrace, engine: Engine, progress: StageProgress | None
 ) -> tuple[RunOutcome, RunOutcome]:
@@ -150,6 +204,20 @@ def publish(result: RunResult, parent: Path) -> Path:
         raise
     _point_latest(parent, directory.name)
     return directory
+
+
+def _made(parent: Path, started_at: datetime) -> Path:
+    """Make the directory of a run that writes while it lasts."""
+    parent.mkdir(parents=True, exist_ok=True)
+    name, number = f"{started_at:%Y-%m-%dT%H-%M-%SZ}", 1
+    while True:
+        directory = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return directory
 
 
 def _claim(part: Path, parent: Path, name: str) -> Path:
