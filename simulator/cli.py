@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import typer
 
 from simulator.exit_codes import BROKEN_PIPE, INCONCLUSIVE, INTERRUPTED, INVALID
+from simulator.load.cli import load_command
 
 if TYPE_CHECKING:
     from simulator.commands import EngineChoice
@@ -260,6 +261,47 @@ def watch(
 
 
 @app.command()
+def probe(
+    target: Annotated[
+        str, typer.Option(metavar="URL", help="A running, idle service.", show_default=False)
+    ],
+    limit: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="So many calls of the tenant fit: the least of the total limit, its own and what "
+            "others have reserved leaves.",
+            show_default=False,
+        ),
+    ],
+    tenant: Annotated[
+        str | None,
+        typer.Option(help="Whose calls; the first that may call.", show_default=False),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each burst is fired.")] = 20,
+    admin_token: AdminToken = None,
+    call_token: CallToken = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Fire bursts around a limit: exactly as many calls get in as there is room for."""
+    _check_url(target)
+    if not (admin_token and call_token):
+        raise typer.BadParameter(
+            "--target needs the service's tokens in BUSYHOUR_ADMIN_TOKEN and BUSYHOUR_CALL_TOKEN"
+        )
+
+    def work() -> int:
+        from simulator.probe.command import ProbeOptions
+        from simulator.probe.command import probe as run_probe
+
+        return run_probe(
+            ProbeOptions(target, admin_token, call_token, tenant, limit, rounds, as_json)
+        )
+
+    _finish(work)
+
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
@@ -384,6 +426,9 @@ def _drop_output() -> None:
     """Keep the interpreter from complaining when it flushes what nobody reads."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
+
+
+app.command()(load_command(_finish))
 
 
 def main() -> None:

@@ -1,0 +1,157 @@
+"""``busyhour load``: starts Locust with the locustfile, and a service where none is given."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import simulator
+from simulator.console import say
+from simulator.engines import Inconclusive
+from simulator.engines.service_process import ServiceProcess, Tokens, service_settings
+from simulator.exit_codes import INCONCLUSIVE, INTERRUPTED, INVALID
+from simulator.load.master import Load, ScenarioUnfit, load_of
+from simulator.load.settings import LoadSettings
+from simulator.scenario_file import ScenarioInvalid
+from simulator.trace import TraceInvalid
+
+LOCUSTFILE: Final = Path(simulator.__file__).resolve().parent / "locustfile.py"
+
+_STOP_S: Final = 60.0
+
+
+class Role(StrEnum):
+    """What a process is: everything at once, or one side of many machines."""
+
+    ALONE = "alone"
+    MASTER = "master"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """How the work is spread. ``processes`` 0: one process is master and worker."""
+
+    role: Role = Role.ALONE
+    processes: int = 0
+    expect_workers: int = 1
+    master_host: str = "127.0.0.1"
+    master_port: int = 5557
+
+    @property
+    def locust_options(self) -> list[str]:
+        """As Locust is told."""
+        port = str(self.master_port)
+        if self.role is Role.WORKER:
+            return ["--worker", "--master-host", self.master_host, "--master-port", port]
+        options = []
+        if self.role is Role.MASTER:
+            options = ["--master", "--expect-workers", str(self.expect_workers)]
+        elif self.processes:
+            options = ["--processes", str(self.processes), "--master-port", port]
+        else:
+            return []
+        return [*options, "--master-bind-port", port]
+
+
+def load(
+    settings: LoadSettings, crew: Crew, target: str | None, locust_options: Sequence[str]
+) -> int:
+    """Play a scenario through Locust; the exit code is Locust's, which is the verdict's.
+
+    Without a ``target`` a service is started for the run and set up for it.
+    """
+    settings = replace(settings, command=command_line(settings, crew, target))
+    try:
+        played = load_of(settings)
+    except ScenarioInvalid as error:
+        return _refuse(*error.problems)
+    except (TraceInvalid, ScenarioUnfit) as error:
+        return _refuse(error)
+    with ExitStack() as stack:
+        try:
+            if target is None and crew.role is not Role.WORKER:
+                settings = _own_service(played, stack)
+        except Inconclusive as error:
+            say(f"{played.scenario.name}: inconclusive: {error}")
+            return INCONCLUSIVE
+        return _run_locust(settings, crew, locust_options)
+
+
+def _own_service(played: Load, stack: ExitStack) -> LoadSettings:
+    """The settings for a service started here, with tokens of its own."""
+    tokens = Tokens()
+    settings = played.settings
+    service = service_settings(played.trace, speed=settings.speed)
+    process = stack.enter_context(ServiceProcess(service, tokens))
+    return replace(
+        settings,
+        url=process.wait_until_ready(),
+        admin_token=tokens.admin,
+        call_token=tokens.call,
+        configure=True,
+    )
+
+
+def _run_locust(settings: LoadSettings, crew: Crew, locust_options: Sequence[str]) -> int:
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
+    command += [*crew.locust_options, "--host", settings.url, *locust_options]
+    paths = [str(LOCUSTFILE.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        **settings.to_environment(),
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
+    # A session of its own: a Ctrl-C reaches the master alone, which then winds down its workers.
+    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        _interrupt(process)
+        return INTERRUPTED
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return code if code >= 0 else INCONCLUSIVE
+
+
+def _interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """Ask Locust to stop and wait while it hangs up and saves; a second Ctrl-C kills it."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_S)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def command_line(settings: LoadSettings, crew: Crew, target: str | None) -> str:
+    """The command line that does it again; tokens stay in the environment."""
+    words = ["busyhour", "load", str(settings.scenario), "--speed", f"{settings.speed:g}"]
+    if target is not None:
+        words += ["--target", target]
+    if settings.configure:
+        words.append("--configure")
+    if crew.role is Role.MASTER:
+        words += ["--master", "--expect-workers", str(crew.expect_workers)]
+    elif crew.processes:
+        words += ["--processes", str(crew.processes)]
+    if settings.seed is not None:
+        words += ["--seed", str(settings.seed)]
+    for override in settings.overrides:
+        words += ["--set", override]
+    return shlex.join(words)
+
+
+def _refuse(*problems: object) -> int:
+    for problem in problems:
+        say(str(problem))
+    return INVALID
