@@ -81,18 +81,13 @@ def judge_answers(
     found: Findings,
     *,
     may_expire: bool,
-    before_us: int,
 ) -> None:
     """Look for calls whose answers contradict one another.
 
-    ``may_expire``: calls may end by deadlines. Calls with operations invoked at or after
-    ``before_us`` are left out: operations on them may be missing.
+    ``may_expire``: calls may end by deadlines.
     """
     calls = len(names.calls)
     kept = columns.result != FAILED
-    late = np.zeros(calls, np.bool_)
-    late[columns.call[kept & (columns.low_us >= before_us)]] = True
-    kept &= ~late[columns.call]
     order = np.flatnonzero(kept)
     order = order[np.lexsort((columns.row[order], columns.low_us[order], columns.call[order]))]
     keys, plain = _patterns(columns, order, calls)

@@ -66,7 +66,8 @@ def check_history(
             "the history is cut off: judged as far as it is whole, "
             f"which is up to {max(0, whole.hidden_from_us)} us"
         )
-    edges = [(-1, -1), *restarts, (FOREVER, FOREVER)]
+    judge_snapshots(whole.reads, _with_rows(whole.limits), found)
+    edges = [(-1, -1), *restarts, (whole.hidden_from_us, FOREVER)]
     for before, after in pairwise(edges):
         _judge_stretch(whole, before, after, found)
     if restarts:
@@ -109,12 +110,10 @@ def _judge_stretch(
     base = _baseline(columns, reads) if first else None
     figures = {} if base is None else _in_units(base.figures)
     left_over, unknown_left_over = _left_over(figures)
-    others_from_us = whole.hidden_from_us
+    others_from_us = after[0]
     if not whole.header.complete or unknown_left_over:
         others_from_us = -1
-    windows = windows_of(
-        columns, len(whole.names.calls), whole.header.deadlines, whole.hidden_from_us
-    )
+    windows = windows_of(columns, len(whole.names.calls), whole.header.deadlines)
     if after[0] < FOREVER:
         gone = np.minimum(windows.released.low_us, after[0])
         released = replace(windows.released, low_us=gone, possible=np.ones(len(gone), np.bool_))
@@ -137,9 +136,7 @@ def _judge_stretch(
         evidence,
         found,
         may_expire=whole.header.deadlines != type(whole.header.deadlines)(),
-        before_us=whole.hidden_from_us,
     )
-    judge_snapshots(reads, _with_rows(whole.limits), found)
     judge_growth(reads, found)
     found.bounds.clear()
     if base is not None:
@@ -213,7 +210,10 @@ def _spans(restarts: Sequence[Operation]) -> list[tuple[int, int]]:
 
 
 def _hidden_from(history: History) -> int:
-    """From when operations may be missing: those not yet answered when a history was cut off."""
+    """From when operations may be missing: those not yet answered when a history was cut off.
+
+    What was sent from then on may be anything, a restart included, so the stretch ends there.
+    """
     if not history.truncated:
         return FOREVER
     if history.header.timeout_us is None or not history.operations:

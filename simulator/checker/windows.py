@@ -71,24 +71,16 @@ class Windows:
     """Whether an offer of the call was definitely answered."""
 
 
-def windows_of(
-    columns: Columns, calls: int, deadlines: HistoryDeadlines, hidden_from_us: int
-) -> Windows:
-    """The windows of ``calls`` calls.
-
-    ``hidden_from_us``: from when operations may have been sent that are not in the history.
-    """
-    return _Builder(columns, calls, deadlines, hidden_from_us).windows()
+def windows_of(columns: Columns, calls: int, deadlines: HistoryDeadlines) -> Windows:
+    """The windows of ``calls`` calls."""
+    return _Builder(columns, calls, deadlines).windows()
 
 
 class _Builder:
-    def __init__(
-        self, columns: Columns, calls: int, deadlines: HistoryDeadlines, hidden_from_us: int
-    ) -> None:
+    def __init__(self, columns: Columns, calls: int, deadlines: HistoryDeadlines) -> None:
         self._columns = columns
         self._calls = calls
         self._deadlines = deadlines
-        self._hidden_from_us = hidden_from_us
         op, answer = columns.op, columns.answer
         self._unanswered = columns.result == INDEFINITE
         self._may = (columns.result == OK) | self._unanswered
@@ -122,31 +114,47 @@ class _Builder:
         was_active = said[STARTED] | said[REFERRED] | said[ENDED]
         was_accepted = was_active | said[ACCEPTED]
         was_admitted = was_accepted | said[ADMITTED] | said[ABANDONED] | said[REJECTED_INSTRUCTIONS]
-        answered = {code: columns.answer == code for code in said}
+        # An operation that may belong to another stretch was answered there: it may have had the
+        # effect it was answered, while one without an answer may have had any.
+        blank, answer = self._unanswered, columns.answer
+        turned_away = (answer == REJECTED_CAPACITY) | (answer == REJECTED_TENANT)
 
         offers = (op == OFFER) & self._may
         offered = self._effect(
             self._first(offers), columns.sure & (op == OFFER) | was_admitted, self._any(offers)
         )
-        not_rejected = ~self._any(answered[REJECTED_CAPACITY] | answered[REJECTED_TENANT])
-        admitted = self._effect(offered.low_us, was_admitted, offered.possible & not_rejected)
-        open_offer = offered.possible & ~self._any(columns.answer > 0)
+        surely_admitted = self._any(was_admitted)
+        full, unknown = self._any(said[REJECTED_CAPACITY]), self._any(said[REJECTED_TENANT])
+        admitted = self._effect(
+            offered.low_us, was_admitted, self._any(offers & ~turned_away) & ~full & ~unknown
+        )
         rejected_capacity = self._effect(
             offered.low_us,
             said[REJECTED_CAPACITY],
-            open_offer | self._any(answered[REJECTED_CAPACITY]),
+            self._any(offers & (blank | (answer == REJECTED_CAPACITY)))
+            & ~surely_admitted
+            & ~unknown,
         )
         rejected_tenant = self._effect(
-            offered.low_us, said[REJECTED_TENANT], open_offer | self._any(answered[REJECTED_TENANT])
+            offered.low_us,
+            said[REJECTED_TENANT],
+            self._any(offers & (blank | (answer == REJECTED_TENANT))) & ~surely_admitted & ~full,
         )
 
-        accepts = self._is_accept & self._may
+        accepts = self._is_accept & self._may & ~turned_away
         accept_low = np.maximum(self._first(accepts), admitted.low_us)
-        can_accept = self._any(accepts) & admitted.possible
-        no_instructions = self._any(answered[REJECTED_INSTRUCTIONS])
-        accepted = self._effect(accept_low, was_accepted, can_accept & ~no_instructions)
+        no_instructions = answer == REJECTED_INSTRUCTIONS
+        accepted = self._effect(
+            accept_low,
+            was_accepted,
+            self._any(accepts & ~no_instructions)
+            & admitted.possible
+            & ~self._any(said[REJECTED_INSTRUCTIONS]),
+        )
         rejected_instructions = self._effect(
-            accept_low, said[REJECTED_INSTRUCTIONS], can_accept & ~accepted.sure
+            accept_low,
+            said[REJECTED_INSTRUCTIONS],
+            self._any(accepts & (blank | no_instructions)) & admitted.possible & ~accepted.sure,
         )
         fell_back = (columns.flags & FALLBACK) > 0
         plain = self._any(
@@ -247,6 +255,6 @@ class _Builder:
             np.where(can_end, end_low, FOREVER),
             np.where(rejected.possible, rejected.low_us, FOREVER),
         )
-        low = np.maximum(np.minimum(low, self._hidden_from_us), alive)
+        low = np.maximum(low, alive)
         evidence = ok_end | self._said[REJECTED_INSTRUCTIONS]
         return self._effect(low, evidence, low < FOREVER)
