@@ -33,6 +33,12 @@ from simulator.traffic import build_trace
 from simulator.traffic.arrivals import arrival_process
 from simulator.traffic.streams import Streams
 
+
+def kind(value: object) -> str:
+    """A test's name for a parameter; the address in a function's own name changes by run."""
+    return type(value).__name__
+
+
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
 LEAST_P = 1e-4
@@ -95,7 +101,7 @@ POISSON_KINDS: list[tuple[Arrivals, Rate]] = [
 ]
 
 
-@pytest.mark.parametrize(("arrivals", "rate"), POISSON_KINDS, ids=str)
+@pytest.mark.parametrize(("arrivals", "rate"), POISSON_KINDS, ids=kind)
 def test_poisson_arrivals_follow_their_rate(arrivals: Arrivals, rate: Rate) -> None:
     offers = offers_of(arrivals) / SECOND
     edges = np.linspace(0, 3600, 360_001)
@@ -107,7 +113,7 @@ def test_poisson_arrivals_follow_their_rate(arrivals: Arrivals, rate: Rate) -> N
     assert stats.kstest(places, "uniform").pvalue > LEAST_P
 
 
-@pytest.mark.parametrize(("arrivals", "rate"), POISSON_KINDS, ids=str)
+@pytest.mark.parametrize(("arrivals", "rate"), POISSON_KINDS, ids=kind)
 def test_rescaled_gaps_of_poisson_arrivals_are_exponential(arrivals: Arrivals, rate: Rate) -> None:
     offers = offers_of(arrivals) / SECOND
     edges = np.linspace(0, 3600, 360_001)
@@ -129,7 +135,7 @@ def test_rescaled_gaps_of_poisson_arrivals_are_exponential(arrivals: Arrivals, r
         TraceArrivals(()),
         TraceArrivals((HOUR,)),
     ],
-    ids=str,
+    ids=kind,
 )
 def test_no_rate_gives_no_calls(arrivals: Arrivals) -> None:
     assert len(offers_of(arrivals)) == 0
