@@ -16,6 +16,16 @@ from urllib.parse import urlsplit
 import typer
 
 from simulator.exit_codes import BROKEN_PIPE, INCONCLUSIVE, INTERRUPTED, INVALID
+from simulator.live.cli import (
+    Late,
+    MostOpen,
+    Retries,
+    SharedLimit,
+    Speed,
+    Timeout,
+    live_settings,
+)
+from simulator.live.options import LiveSettings
 from simulator.load.cli import load_command
 
 if TYPE_CHECKING:
@@ -41,6 +51,7 @@ class EngineName(StrEnum):
     KERNEL = "kernel"
     INPROC = "inproc"
     HTTP = "http"
+    LIVE = "live"
 
 
 ScenarioFiles = Annotated[
@@ -64,12 +75,12 @@ Overrides = Annotated[
 Out = Annotated[Path, typer.Option(help="Directory that gets <scenario>/<UTC time>/.")]
 Json = Annotated[bool, typer.Option("--json", help="Print result.json, one line a run.")]
 Engine = Annotated[EngineName, typer.Option(help="What plays the calls.")]
-Target = Annotated[
-    str | None,
+Targets = Annotated[
+    list[str] | None,
     typer.Option(
         metavar="URL",
-        help="A running service instead of one started for the run; it must be idle and on the "
-        "virtual clock.",
+        help="A running service instead of one started for the run; it must be idle, and on the "
+        "virtual clock, or for --engine live on the system clock. Live runs take several.",
         show_default=False,
     ),
 ]
@@ -90,17 +101,24 @@ CallToken = Annotated[
 def run(
     scenarios: ScenarioFiles,
     engine: Engine = EngineName.HTTP,
-    target: Target = None,
+    target: Targets = None,
     configure: Configure = False,
     admin_token: AdminToken = None,
     call_token: CallToken = None,
+    speed: Speed = None,
+    timeout: Timeout = None,
+    retries: Retries = None,
+    late: Late = None,
+    most_open: MostOpen = None,
+    shared_limit: SharedLimit = False,
     seed: Seed = None,
     overrides: Overrides = None,
     out: Out = Path("reports"),
     as_json: Json = False,
 ) -> None:
     """Play scenarios against the service and judge what it counted."""
-    choice = _choice(engine, target, configure, admin_token, call_token)
+    live = live_settings(speed, timeout, retries, late, most_open, shared_limit)
+    choice = _choice(engine, target or (), configure, admin_token, call_token, live)
 
     def work() -> int:
         from simulator import commands
@@ -176,6 +194,8 @@ def replay(
 ) -> None:
     """Play a log of real calls against limits: how many would have found no room?"""
     names = _pairs("--columns", columns.split(","))
+    if engine is EngineName.LIVE:
+        raise typer.BadParameter("--engine live plays scenarios: busyhour run")
     caps = _counts("--tenant-cap", tenant_cap or ())
     reserved = _counts("--reserve", reserve or ())
 
@@ -191,6 +211,32 @@ def replay(
             commands.Output(out, as_json),
             ["busyhour", *sys.argv[1:]],
         )
+
+    _finish(work)
+
+
+@app.command()
+def check(
+    history: Annotated[
+        Path, typer.Argument(metavar="HISTORY.JSONL", help="A history.", show_default=False)
+    ],
+    capacity: Annotated[
+        int | None,
+        typer.Option(min=0, help="The limit, in place of the header's.", show_default=False),
+    ] = None,
+    tenant_cap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TENANT=N", help="A tenant's own limit.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the judgement as JSON.")] = False,
+) -> None:
+    """Judge a recorded history: can a sound service have answered like that?"""
+    caps = _counts("--tenant-cap", tenant_cap or ())
+
+    def work() -> int:
+        from simulator.check_command import check as judge
+
+        return judge(history, capacity, caps, as_json=as_json)
 
     _finish(work)
 
@@ -314,21 +360,32 @@ def serve(
 
 def _choice(
     engine: EngineName,
-    target: str | None,
+    targets: Sequence[str],
     configure: bool,
     admin_token: str | None,
     call_token: str | None,
+    live: LiveSettings | None,
 ) -> "Callable[[], EngineChoice]":
     """The engine options, checked together. Raises :class:`typer.BadParameter`."""
-    if target is None:
-        if configure:
+    if live is not None and engine is not EngineName.LIVE:
+        raise typer.BadParameter(
+            "--speed, --timeout, --retries, --late, --max-open and --shared-limit need "
+            f"--engine live, not {engine.value}"
+        )
+    if not targets:
+        if configure or (live is not None and live.shared_limit):
+            option = "--configure" if configure else "--shared-limit"
             raise typer.BadParameter(
-                "--configure needs --target: a service of its own is always set up"
+                f"{option} needs --target: a service of its own is always set up, and alone"
             )
-    elif engine is not EngineName.HTTP:
-        raise typer.BadParameter(f"--target needs --engine http, not {engine.value}")
-    elif not _is_address(target):
-        raise typer.BadParameter(f"--target is {target!r}; write http://HOST:PORT")
+    elif engine not in (EngineName.HTTP, EngineName.LIVE):
+        raise typer.BadParameter(f"--target needs --engine http or live, not {engine.value}")
+    elif len(targets) > 1 and engine is not EngineName.LIVE:
+        raise typer.BadParameter("several --target need --engine live")
+    elif len(set(targets)) < len(targets):
+        raise typer.BadParameter("a --target is given twice")
+    elif wrong := [target for target in targets if not _is_address(target)]:
+        raise typer.BadParameter(f"--target is {wrong[0]!r}; write http://HOST:PORT")
     elif not (admin_token and call_token):
         raise typer.BadParameter(
             "--target needs the service's tokens in BUSYHOUR_ADMIN_TOKEN and BUSYHOUR_CALL_TOKEN"
@@ -339,7 +396,9 @@ def _choice(
     def made() -> "EngineChoice":
         from simulator.commands import EngineChoice
 
-        return EngineChoice(engine.value, target, configure, admin_token or "", call_token or "")
+        tokens = (admin_token or "", call_token or "")
+        settings = LiveSettings() if live is None else live
+        return EngineChoice(engine.value, tuple(targets), configure, *tokens, live=settings)
 
     return made
 

@@ -1,0 +1,68 @@
+"""``busyhour check``: reads a history, judges it, and prints what it proves."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from simulator.checker import Alarm, HistoryJudgement, check_history
+from simulator.console import say
+from simulator.exit_codes import FAILED, INCONCLUSIVE, INVALID, PASSED
+from simulator.history import HistoryInvalid, as_line, read_history
+
+MOST_CALLS_SHOWN: Final = 12
+MOST_LINES_SHOWN: Final = 40
+
+
+def check(path: Path, limit: int | None, caps: Mapping[str, int], *, as_json: bool) -> int:
+    """Judge the history in a file and print the judgement; gives the exit code."""
+    try:
+        judgement = check_history(read_history(path), limit, caps)
+    except HistoryInvalid as error:
+        say(str(error))
+        return INVALID
+    verdict, reason = verdict_of(judgement)
+    if as_json:
+        document = {"verdict": verdict, "reason": reason, **judgement.to_dict()}
+        print(json.dumps(document, allow_nan=False), flush=True)
+    else:
+        print("\n".join(_lines(path, judgement, verdict, reason)), flush=True)
+    return {"pass": PASSED, "fail": FAILED}.get(verdict, INCONCLUSIVE)
+
+
+def verdict_of(judgement: HistoryJudgement) -> tuple[str, str]:
+    """``pass``, ``fail`` or ``inconclusive``, and why. A proven alarm stays one."""
+    if judgement.alarms:
+        count = len(judgement.alarms)
+        return "fail", f"{count} alarm{'s' if count > 1 else ''}"
+    if not judgement.calls_offered:
+        return "inconclusive", "no call was offered"
+    if judgement.truncated:
+        return "inconclusive", "the history is cut off; what is whole of it raises no alarm"
+    return "pass", "every answer and every counter can be explained"
+
+
+def _lines(path: Path, judgement: HistoryJudgement, verdict: str, reason: str) -> list[str]:
+    lines = [
+        f"{path}: {verdict}: {reason}",
+        f"  {judgement.operations} operations, {judgement.calls_offered} calls offered",
+    ]
+    lines += [f"  note: {note}" for note in judgement.notes]
+    for alarm in judgement.alarms:
+        lines += alarm_lines(alarm)
+    return lines
+
+
+def alarm_lines(alarm: Alarm) -> list[str]:
+    """An alarm with its calls and the stretch that proves it, long ones shortened."""
+    lines = [f"ALARM {alarm.kind}: {alarm.message}"]
+    if alarm.calls:
+        shown = ", ".join(alarm.calls[:MOST_CALLS_SHOWN])
+        more = len(alarm.calls) - MOST_CALLS_SHOWN
+        lines.append(f"  calls: {shown}" + (f" and {more} more" if more > 0 else ""))
+    stretch = [f"    {as_line(operation)}" for operation in alarm.stretch]
+    if len(stretch) > MOST_LINES_SHOWN:
+        half = MOST_LINES_SHOWN // 2
+        left_out = f"    ... {len(stretch) - 2 * half} operations more (--json has them) ..."
+        stretch = [*stretch[:half], left_out, *stretch[-half:]]
+    return [*lines, f"  proven by {len(alarm.stretch)} operations:", *stretch]
