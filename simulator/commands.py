@@ -4,9 +4,9 @@ import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import simulator
 from simulator.call_log import CallLogInvalid, read_call_log
@@ -20,13 +20,24 @@ from simulator.exit_codes import (
     THRESHOLDS_FAILED,
     first_of,
 )
+from simulator.live.options import LiveSettings, needs_own_service, only_live
 from simulator.replay import Limits, ReplayInvalid, replay_scenario, replay_trace
 from simulator.results import Engine
-from simulator.run import run_scenario
+from simulator.run import run_live, run_scenario
 from simulator.scenario import Scenario
-from simulator.scenario_file import ScenarioInvalid, json_schema, load_scenario
+from simulator.scenario_file import (
+    ScenarioInvalid,
+    format_duration,
+    json_schema,
+    load_scenario,
+)
 from simulator.trace import CallTrace, TraceInvalid
 from simulator.verdict import Verdict
+
+if TYPE_CHECKING:
+    from simulator.live.engine import LiveEngine
+
+LIVE: Final = "live"
 
 OF_VERDICT: Final = {
     Verdict.PASS: PASSED,
@@ -38,15 +49,30 @@ OF_VERDICT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """Which engine plays, and where its service is; ``target`` None starts one."""
+    """Which engine plays, and where its services are; without ``targets`` it starts one.
+
+    ``live`` is how a live engine drives them.
+    """
 
     name: str
-    target: str | None = None
+    targets: tuple[str, ...] = ()
     configure: bool = False
     admin_token: str = ""
     call_token: str = ""
+    live: LiveSettings = field(default_factory=LiveSettings)
+
+    def live_engine(self) -> "LiveEngine":
+        from simulator.live.engine import GivenTargets, LiveEngine
+
+        if not self.targets:
+            return LiveEngine(self.live)
+        return LiveEngine(
+            self.live,
+            GivenTargets(self.targets, self.admin_token, self.call_token, self.configure),
+        )
 
     def engine(self) -> Engine:
+        """The engine, where it is one in virtual time."""
         if self.name == "kernel":
             from simulator.engines.kernel import KernelEngine
 
@@ -58,21 +84,36 @@ class EngineChoice:
         from simulator.engines.http import HttpEngine
         from simulator.engines.sources import GivenService
 
-        if self.target is None:
+        if not self.targets:
             return HttpEngine()
+        (target,) = self.targets
         return HttpEngine(
-            GivenService(self.target, self.admin_token, self.call_token, configure=self.configure)
+            GivenService(target, self.admin_token, self.call_token, configure=self.configure)
         )
 
     @property
     def options(self) -> list[str]:
         """The options that choose it again; tokens stay in the environment."""
         chosen = ["--engine", self.name]
-        if self.target is not None:
-            chosen += ["--target", self.target]
+        for target in self.targets:
+            chosen += ["--target", target]
         if self.configure:
             chosen.append("--configure")
+        if self.name == LIVE:
+            live = self.live
+            chosen += ["--speed", f"{live.speed:.12g}", "--retries", str(live.retries)]
+            chosen += ["--timeout", format_duration(round(live.timeout_s * 1e6))]
+            chosen += ["--late", format_duration(round(live.late_s * 1e6))]
+            chosen += ["--max-open", str(live.most_open)]
+            if live.shared_limit:
+                chosen.append("--shared-limit")
         return chosen
+
+    def troubles(self, scenario: Scenario) -> list[str]:
+        """Why this engine cannot play a scenario, one line each."""
+        if self.name != LIVE:
+            return list(only_live(scenario, self.name))
+        return list(needs_own_service(scenario)) if self.targets else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +133,7 @@ def run(
 ) -> int:
     """Run scenarios one after the other; none of them when one of the files is wrong."""
     scenarios, problems = _load_all(paths, overrides, seed)
+    problems += [trouble for _, scenario in scenarios for trouble in choice.troubles(scenario)]
     if problems:
         return _refuse(problems)
     codes = []
@@ -214,14 +256,23 @@ def _run_one(
     """One run and what is printed of it."""
     progress = ProgressLine(scenario.name, sys.stderr)
     try:
-        report = run_scenario(
-            scenario,
-            choice.engine(),
-            out=output.out,
-            command=shlex.join(command),
-            trace=trace,
-            progress=progress,
-        )
+        if choice.name == LIVE:
+            report = run_live(
+                scenario,
+                choice.live_engine(),
+                out=output.out,
+                command=shlex.join(command),
+                progress=progress,
+            )
+        else:
+            report = run_scenario(
+                scenario,
+                choice.engine(),
+                out=output.out,
+                command=shlex.join(command),
+                trace=trace,
+                progress=progress,
+            )
     except TraceInvalid as error:
         return _refuse([f"{scenario.name}: {error}"])
     except Inconclusive as error:

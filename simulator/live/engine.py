@@ -25,6 +25,7 @@ from simulator.live.calls import CallRules, LiveTarget
 from simulator.live.client import CallClient
 from simulator.live.driver import Driver
 from simulator.live.meters import DriverFigures, Meters, Spread
+from simulator.live.options import LiveSettings
 from simulator.live.plan import ClientFaults, Plan
 from simulator.live.recorder import Document, Reading, Recorder
 from simulator.live.service import OwnLiveService
@@ -35,24 +36,6 @@ from simulator.trace import CallTrace, Conditions
 ENGINE: Final = "live"
 
 HISTORY: Final = "history.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSettings:
-    """How a trace is driven.
-
-    ``speed`` is trace time over wall-clock time. A send is late with more lag than ``late_s``.
-    ``connections`` 0 opens as many as needed. ``shared_limit``: the targets are replicas with one
-    limit and one set of counters between them.
-    """
-
-    speed: float = 60.0
-    timeout_s: float = 5.0
-    retries: int = 1
-    late_s: float = 0.05
-    connections: int = 0
-    most_open: int = 10_000
-    shared_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +210,6 @@ class _Run:
                         call_token=targets.call_token,
                         admin_token=targets.admin_token,
                         timeout_s=settings.timeout_s,
-                        connections=settings.connections,
                     )
                     clients.append(await client.__aenter__())
                     await client.check_call_token()

@@ -1,0 +1,96 @@
+"""The options of live runs. Light to import: what they lead to is imported when it runs."""
+
+import math
+from typing import Annotated
+
+import typer
+
+from simulator.live.options import LiveSettings
+
+_DEFAULT = LiveSettings()
+
+Speed = Annotated[
+    float | None,
+    typer.Option(help="Live: trace time over wall-clock time; 60 by default.", show_default=False),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        help="Live: how long to wait for an answer; 5s by default.",
+        metavar="DURATION",
+        show_default=False,
+    ),
+]
+Retries = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=100,
+        help="Live: how often an event is sent again that was not answered; 1 by default.",
+        show_default=False,
+    ),
+]
+Late = Annotated[
+    str | None,
+    typer.Option(
+        help="Live: how far behind its instant a send is late; 50ms by default.",
+        metavar="DURATION",
+        show_default=False,
+    ),
+]
+MostOpen = Annotated[
+    int | None,
+    typer.Option(
+        "--max-open",
+        min=1,
+        help="Live: requests under way at once; offers beyond them are dropped; 10000 by default.",
+        show_default=False,
+    ),
+]
+SharedLimit = Annotated[
+    bool,
+    typer.Option(
+        "--shared-limit", help="Live: the targets are replicas with one limit between them."
+    ),
+]
+
+
+def live_settings(
+    speed: float | None,
+    timeout: str | None,
+    retries: int | None,
+    late: str | None,
+    most_open: int | None,
+    shared_limit: bool,
+) -> LiveSettings | None:
+    """The settings that the options make; None when none is given.
+
+    Raises :class:`typer.BadParameter`.
+    """
+    given = (speed, timeout, retries, late, most_open, shared_limit or None)
+    if all(each is None for each in given):
+        return None
+    if speed is not None and not (math.isfinite(speed) and 1e-3 <= speed <= 1e6):
+        raise typer.BadParameter(f"--speed is {speed:g}; it must be 0.001 to 1000000")
+    return LiveSettings(
+        speed=_DEFAULT.speed if speed is None else speed,
+        timeout_s=_seconds("--timeout", timeout, _DEFAULT.timeout_s),
+        retries=_DEFAULT.retries if retries is None else retries,
+        late_s=_seconds("--late", late, _DEFAULT.late_s),
+        most_open=_DEFAULT.most_open if most_open is None else most_open,
+        shared_limit=shared_limit,
+    )
+
+
+def _seconds(option: str, text: str | None, default: float) -> float:
+    from simulator.scenario_file import UnitsInvalid, parse_duration_us
+
+    if text is None:
+        return default
+    try:
+        duration_us = parse_duration_us(text)
+    except UnitsInvalid as error:
+        raise typer.BadParameter(f"{option}: {error}") from None
+    if not duration_us:
+        raise typer.BadParameter(f"{option} is {text}; it must be longer than nothing")
+    return duration_us / 1e6
