@@ -34,6 +34,9 @@ _OUTCOMES: Final[Mapping[int, OutcomeName]] = {
     EndKind.HUNG_UP: "hung_up",
     EndKind.FAILED: "failed",
 }
+_LAST_WORDS: Final = frozenset({"rejected", "ended", "abandoned"})
+"""Decisions after which a call is over."""
+
 _SCOPES: Final = {scopes: mask for mask, scopes in enumerate(SCOPE_SETS)}
 _REJECTED_FOR: Final = {
     "capacity": Fate.REJECTED_CAPACITY,
@@ -43,7 +46,7 @@ _REJECTED_FOR: Final = {
 
 
 def header_of(
-    conditions: Conditions, *, speed: float, complete: bool, url: str, about: Mapping[str, object]
+    conditions: Conditions, *, speed: float, url: str, about: Mapping[str, object]
 ) -> HistoryHeader:
     """The header of a run of a trace with these conditions at ``speed``."""
 
@@ -59,7 +62,6 @@ def header_of(
             for tenant in conditions.tenants
             if tenant.configured
         },
-        complete=complete,
         deadlines=HistoryDeadlines(
             sooner(conditions.pending_deadline_us),
             sooner(conditions.accepted_deadline_us),
@@ -101,6 +103,55 @@ def operations_of(
                     fallback=answer.fallback,
                     outcome=outcome,
                     code=answer.code,
+                )
+            )
+    return found
+
+
+def unreported_of(
+    trace: CallTrace,
+    told: Told,
+    rows: Sequence[int],
+    *,
+    prefix: str,
+    origin_us: int,
+    start_us: int,
+    speed: float,
+) -> list[Operation]:
+    """What a worker may have done beside what it told, as requests without an answer.
+
+    For a worker that went away, or of which a report was lost; ``rows`` are those of its share. No
+    call is offered before it is due, and nothing is said of a call before what is known of it.
+    """
+    tenant_of = trace.column("tenant")
+    offer_us = trace.column("offer_us")
+    refers = trace.column("refer_us") != NEVER
+    end_of = trace.column("end_kind")
+    known: dict[int, set[int]] = {}
+    last_us: dict[int, int] = {}
+    for sent in told.sent:
+        known.setdefault(sent.row, set()).add(min(sent.kind, _END))
+        last_us[sent.row] = sent.invoke_us + told.offset.low_us
+        if told.answers[sent.answer].decision in _LAST_WORDS:
+            known[sent.row].update(range(_END + 1))
+    found = []
+    for row in rows:
+        planned_us = start_us + max(0, round(int(offer_us[row]) / speed))
+        since_us = last_us.get(row, planned_us + told.offset.low_us - told.offset.high_us)
+        for kind in range(_END + 1):
+            if kind in known.get(row, ()) or (kind == Event.REFER and not refers[row]):
+                continue
+            found.append(
+                Operation(
+                    op=CALL_OPS[kind],
+                    call_id=f"{prefix}{row}",
+                    tenant_id=None
+                    if kind
+                    else trace.conditions.tenants[int(tenant_of[row])].tenant_id,
+                    invoke_us=since_us - origin_us,
+                    result="indefinite",
+                    outcome=_OUTCOMES[int(end_of[row])] if kind == _END else None,
+                    code="unreported",
                 )
             )
     return found

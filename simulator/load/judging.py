@@ -96,7 +96,7 @@ def judge_load(
         statistics=statistics,
         thresholds=scenario.thresholds,
         offered=history.calls_offered,
-        doubts=[*_doubts(coordinator, union), *heard.doubts],
+        doubts=[*heard.doubts, *_doubts(coordinator, union)],
     )
     return Judged(judgement, observed, _expected(observed, history), statistics)
 

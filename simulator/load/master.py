@@ -3,7 +3,7 @@
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +13,14 @@ from simulator.commands import OF_VERDICT
 from simulator.console import report_lines
 from simulator.engines import Inconclusive
 from simulator.exit_codes import INCONCLUSIVE, INTERRUPTED
-from simulator.history import write_history
-from simulator.load.coordinator import Coordinator
-from simulator.load.history import header_of, in_order, operations_of
+from simulator.history import Operation, write_history
+from simulator.load.coordinator import Coordinator, Told
+from simulator.load.history import header_of, in_order, operations_of, unreported_of
 from simulator.load.judging import ENGINE, Heard, judge_load
 from simulator.load.profile import UserProfile
 from simulator.load.reading import ServiceReader, now_us, settle_s
 from simulator.load.settings import LoadSettings
+from simulator.load.shares import share_of
 from simulator.result import RunResult
 from simulator.results import RunOutcome
 from simulator.run import Report, publish, versions
@@ -150,12 +151,28 @@ class MasterRun:
             lasts_us += int(trace.deliveries.delay_us.max(initial=0))
         return (now_us() - start_us) / 1e6 > lasts_us / 1e6 / self._load.settings.speed + _GRACE_S
 
+    def _calls(self, told: Sequence[Told]) -> Iterator[Operation]:
+        """Every request that was told of, and every one that may have been made beside."""
+        trace, origin_us, coordinator = self._load.trace, self._reader.origin_us, self.coordinator
+        yield from operations_of(trace, told, prefix=self._prefix, origin_us=origin_us)
+        for each in told:
+            if not each.whole:
+                assert coordinator.start_us is not None
+                yield from unreported_of(
+                    trace,
+                    each,
+                    share_of(trace, each.share, coordinator.shares).tolist(),
+                    prefix=self._prefix,
+                    origin_us=origin_us,
+                    start_us=coordinator.start_us,
+                    speed=self._load.settings.speed,
+                )
+
     def _publish(self, final: RunOutcome | None) -> Report:
         load, coordinator = self._load, self.coordinator
         settings, scenario, trace = load.settings, load.scenario, load.trace
         told = coordinator.told()
-        calls = operations_of(trace, told, prefix=self._prefix, origin_us=self._reader.origin_us)
-        operations = in_order([*calls, *self._reader.operations])
+        operations = in_order([*self._calls(told), *self._reader.operations])
         about: dict[str, Any] = {
             "scenario": scenario.name,
             "seed": scenario.seed,
@@ -163,10 +180,7 @@ class MasterRun:
             "workers": len(told),
             "trace_hash": load.trace_hash,
         }
-        complete = coordinator.union().whole and not coordinator.troubles()
-        header = header_of(
-            trace.conditions, speed=settings.speed, complete=complete, url=self._url, about=about
-        )
+        header = header_of(trace.conditions, speed=settings.speed, url=self._url, about=about)
         doubts = ["interrupted", *self._doubts] if self.interrupted else self._doubts
         heard = Heard(operations, final, tuple(doubts))
         judged = judge_load(scenario, trace, coordinator, heard, header, settings.speed)
