@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from simulator.erlang import erlang_b
+from simulator.analytics import erlang_b
 from simulator.replicate import replicate
 from simulator.scenario import (
     Deterministic,
