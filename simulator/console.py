@@ -2,12 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, TextIO
 
-from service.calls import COUNTERS, Counter, all_figures
-from simulator.result import RunResult
+from service.calls import COUNTERS, Counter
+from simulator.report.comparison import compare_total
+from simulator.result import Interval, LiveFigures, RunResult
 from simulator.run import Report
 from simulator.scenario import Scenario
 from simulator.selftest import SelftestReport
@@ -73,7 +74,11 @@ def report_lines(report: Report) -> Iterator[str]:
     yield from _counter_table(result)
     yield from _troubles(result)
     yield f"  {statistics_line(result)}"
+    if result.live is not None:
+        yield from _live_lines(result.live)
     yield f"  report: {report.directory / 'report.html'}"
+    if report.reproduce is not None:
+        yield f"  a few of the calls that fail like it: {report.reproduce}"
     yield f"{_SAID[judgement.verdict]} {result.scenario.name}: {judgement.reason}"
 
 
@@ -86,6 +91,22 @@ def statistics_line(result: RunResult) -> str:
     if statistics.time_congestion is not None:
         parts.append(f"time congestion {100 * statistics.time_congestion:.3f} %")
     return ", ".join(parts)
+
+
+def _live_lines(live: LiveFigures) -> Iterator[str]:
+    """How long answers took, and how the driver did."""
+    driver: Mapping[str, Any] = live.driver
+    offer = live.latency.get("offer")
+    answered = "nothing was answered"
+    if offer is not None:
+        answered = f"offers answered in {offer['p50_ms']:.1f} ms (p99 {offer['p99_ms']:.1f})"
+    yield (
+        f"  {answered}, lag p99 {driver['lag']['p99_ms']:.1f} ms, "
+        f"{driver['late_sends']:,} of {driver['sends']:,} sends late, {driver['dropped']:,} "
+        f"dropped, {driver['indefinite']:,} indefinite"
+    )
+    for note in live.notes:
+        yield f"  note: {note}"
 
 
 def unfinished_document(scenario: Scenario, engine: str, reason: str) -> dict[str, Any]:
@@ -109,12 +130,11 @@ def unfinished_document(scenario: Scenario, engine: str, reason: str) -> dict[st
 
 
 def _counter_table(result: RunResult) -> Iterator[str]:
-    observed, expected = all_figures(result.observed.total), all_figures(result.expected.total)
-    names = [name for name in observed if name != _IN_MICROSECONDS]
+    lines = [line for line in compare_total(result).lines if line.counter != _IN_MICROSECONDS]
     yield f"  {'total':<38}{'observed':>14}{'expected':>14}"
-    for name in names:
-        mark = "" if observed[name] == expected[name] else "  <--"
-        yield f"  {name:<38}{_figure(observed[name]):>14}{_figure(expected[name]):>14}{mark}"
+    for line in lines:
+        mark = "" if line.equal else "  <--"
+        yield f"  {line.counter:<38}{_figure(line.observed):>14}{_figure(line.expected):>14}{mark}"
 
 
 def _troubles(result: RunResult) -> Iterator[str]:
@@ -132,7 +152,11 @@ def _troubles(result: RunResult) -> Iterator[str]:
         yield f"  and {len(failed) - _MOST_TROUBLES} more in the report"
 
 
-def _figure(value: float) -> str:
+def _figure(value: float | Interval | None) -> str:
+    if isinstance(value, Interval):
+        return f"{_figure(value.low)}..{'' if value.high is None else _figure(value.high)}"
+    if value is None:
+        return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
 
 

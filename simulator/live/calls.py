@@ -141,6 +141,11 @@ class Calls:
         self._ended(row, reply, now_us)
         return row not in self.open
 
+    def forgotten(self, at_us: int) -> None:
+        """The service was killed: no call holds a slot any more. Their callers do not know yet."""
+        for row in self.open:
+            self.lives.released(row, at_us)
+
     async def _sent(
         self, row: int, target: LiveTarget, step: Step, due_us: int, ready_us: int, *, first: bool
     ) -> Reply:
@@ -199,7 +204,7 @@ class Calls:
 
     def _lost(self, row: int, sent_us: int) -> None:
         """The service does not know a call it admitted: it has been started anew."""
-        if self.lives.is_held(row):
+        if self.lives.fate(row) is not Fate.NOT_MADE:
             self.lives.released(row, sent_us)
             self._close(row, self._now_us())
 

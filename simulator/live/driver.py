@@ -208,6 +208,7 @@ class Driver:
         assert service is not None
         from_us = self._now_us()
         await asyncio.to_thread(service.kill)
+        self.calls.forgotten(from_us)
         await asyncio.sleep(self._plan.wall_us(kill.restart_after_us) / 1e6)
         await asyncio.to_thread(service.start_again)
         for target in self._firsts:

@@ -155,7 +155,7 @@ class _Run:
 
     def play(self, progress: Progress | None) -> LiveRun:
         cpu_s, asleep_s = time.process_time(), _asleep_s()
-        started_ns = time.monotonic_ns()
+        self._started_ns = time.monotonic_ns()
         with ExitStack() as stack:
             writers = [
                 stack.enter_context(HistoryWriter(path, self._header(group)))
@@ -163,15 +163,7 @@ class _Run:
             ]
             try:
                 with _quiet_collector(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                    driver = runner.run(
-                        _interruptible(
-                            self._drive(
-                                writers,
-                                lambda: (time.monotonic_ns() - started_ns) // 1000,
-                                progress,
-                            )
-                        )
-                    )
+                    driver = runner.run(_interruptible(self._drive(writers, progress)))
             finally:
                 # Whatever ended the run, what was under way is written down as given up.
                 for writer in writers:
@@ -184,19 +176,17 @@ class _Run:
             latencies=self._meters.latencies(),
             driver=self._meters.figures(
                 cpu_s=time.process_time() - cpu_s,
-                wall_s=(time.monotonic_ns() - started_ns) / 1e9,
+                wall_s=self._now_us() / 1e6,
                 speed=self._plan.speed,
             ),
             restarts=driver.restarts,
             suspended_s=max(0.0, _asleep_s() - asleep_s),
         )
 
-    async def _drive(
-        self,
-        writers: Sequence[HistoryWriter],
-        now_us: Callable[[], int],
-        progress: Progress | None,
-    ) -> Driver:
+    def _now_us(self) -> int:
+        return (time.monotonic_ns() - self._started_ns) // 1000
+
+    async def _drive(self, writers: Sequence[HistoryWriter], progress: Progress | None) -> Driver:
         settings, targets = self._settings, self._targets
         clients: list[CallClient] = []
         groups: list[list[LiveTarget]] = []
@@ -219,11 +209,13 @@ class _Run:
                 groups,
                 CallRules(settings.retries, settings.most_open),
                 self._meters,
-                now_us,
+                self._now_us,
                 kills=self._scenario.kills,
                 service=self._own,
                 progress=progress,
             )
+            # The clock of the run starts with its first instant: nothing is late from the outset.
+            self._started_ns = time.monotonic_ns()
             await driver.run()
             return driver
         finally:

@@ -8,11 +8,12 @@ from service.calls import (
     COUNTER_NAMES,
     COUNTERS,
     MINUTES_PROCESSED,
+    US_PER_MINUTE,
     Counter,
     Reason,
     all_figures,
 )
-from simulator.result import RunResult
+from simulator.result import Interval, RunResult
 from simulator.results import CheckpointState, Held
 
 REJECTED_AS: Final = {
@@ -34,17 +35,21 @@ class Line:
     counter: str
     help: str
     observed: int | float | None
-    expected: int | float | None
+    expected: int | float | Interval | None
 
     @property
     def equal(self) -> bool:
+        if isinstance(self.expected, Interval):
+            return self.observed is not None and self.observed in self.expected
         return self.observed == self.expected
 
     @property
     def difference(self) -> int | float | None:
-        """Observed minus expected, or None where a side is missing."""
+        """Observed minus expected (or its nearest value), or None where a side is missing."""
         if self.observed is None or self.expected is None:
             return None
+        if isinstance(self.expected, Interval):
+            return self.observed - self.expected.nearest(self.observed)
         return self.observed - self.expected
 
 
@@ -61,23 +66,42 @@ class Comparison:
 
 
 def compare_total(result: RunResult) -> Comparison:
-    return _compare(None, result.observed.total, result.expected.total)
+    return _compare(None, result.observed.total, result.expected.total, result.bounds)
 
 
 def compare_tenants(result: RunResult) -> tuple[Comparison, ...]:
     """Every tenant that either side has, in the order of the expected ones."""
     observed, expected = result.observed.tenants, result.expected.tenants
     names = list(dict.fromkeys((*expected, *observed)))
-    return tuple(_compare(name, observed.get(name), expected.get(name)) for name in names)
+    return tuple(
+        _compare(name, observed.get(name), expected.get(name), result.bounds) for name in names
+    )
 
 
 def _compare(
-    tenant: str | None, observed: Sequence[int] | None, expected: Sequence[int] | None
+    tenant: str | None,
+    observed: Sequence[int] | None,
+    expected: Sequence[int] | None,
+    bounds: Mapping[str | None, Mapping[str, Interval]],
 ) -> Comparison:
-    sides = (figures(observed), figures(expected))
-    names = sides[0] or sides[1]
-    lines = (Line(name, _HELP[name], sides[0].get(name), sides[1].get(name)) for name in names)
+    seen, due = figures(observed), expected_figures(expected, bounds.get(tenant, {}))
+    lines = (Line(name, _HELP[name], seen.get(name), due.get(name)) for name in seen or due)
     return Comparison(tenant, tuple(lines))
+
+
+def expected_figures(
+    row: Sequence[int] | None, bounds: Mapping[str, Interval]
+) -> Mapping[str, int | float | Interval]:
+    """As :func:`figures`, with an interval where more than one value is allowed."""
+    due: dict[str, int | float | Interval] = dict(figures(row))
+    for name, allowed in bounds.items():
+        if name in due and allowed.low != allowed.high:
+            due[name] = allowed
+    minutes = due.get(COUNTER_NAMES[Counter.ACTIVE_US_TOTAL])
+    if isinstance(minutes, Interval):
+        high = None if minutes.high is None else minutes.high / US_PER_MINUTE
+        due[MINUTES_PROCESSED] = Interval(minutes.low / US_PER_MINUTE, high)
+    return due
 
 
 def figures(row: Sequence[int] | None) -> Mapping[str, int | float]:
@@ -107,6 +131,9 @@ class CheckpointLine:
 
 def compare_checkpoints(result: RunResult) -> tuple[CheckpointLine, ...]:
     """The checkpoints of either side, by instant. ``ok`` is what the judgement said of them."""
+    if result.live is not None:
+        # What was read in wall-clock time is judged with the history, not against one state.
+        return ()
     observed = {state.at_us: state for state in result.observed.checkpoints}
     expected = {state.at_us: state for state in result.expected.checkpoints}
     # A checkpoint's checks are named "checkpoints.<at_us>", and ".<what>" where something differs.

@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 from service.calls import US_PER_SECOND
+from simulator.result import Interval
 
 THIN_SPACE: Final = "\u202f"
 """Narrow no-break space: parts groups of three digits without ever breaking a line."""
@@ -12,8 +13,11 @@ NOTHING: Final = "–"
 """Stands where there is no figure."""
 
 
-def number(value: int | float | str | None, places: int = 3) -> str:
+def number(value: int | float | str | Interval | None, places: int = 3) -> str:
     """``1234567.5`` as 1 234 567.5: digits in groups, at most ``places`` decimals."""
+    if isinstance(value, Interval):
+        low = number(value.low, places)
+        return f"≥ {low}" if value.high is None else f"{low} to {number(value.high, places)}"
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return NOTHING if value is None else str(value)
     if isinstance(value, str):

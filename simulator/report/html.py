@@ -22,6 +22,7 @@ from simulator.report.comparison import (
     compare_tenants,
     compare_total,
 )
+from simulator.report.live_lines import LATENCY_HEADER, driver_lines, latency_rows
 from simulator.report.page_tables import (
     MOST_TENANTS,
     REASON_WORDS,
@@ -33,7 +34,7 @@ from simulator.report.page_tables import (
 )
 from simulator.report.series import Series, limit_steps, series_of
 from simulator.report.statistics_lines import statistic_lines
-from simulator.result import RunResult
+from simulator.result import LiveFigures, RunResult
 from simulator.verdict import Verdict
 
 MOST_FAILURES: Final = 200
@@ -218,5 +219,15 @@ def _figures(result: RunResult) -> dict[str, Any]:
         "equal_tenants": [comparison for comparison in shown if not comparison.differing],
         "checkpoints": checkpoint_rows(compare_checkpoints(result)),
         "thresholds": result.judgement.thresholds,
+        "live": None if result.live is None else _live(result.live),
         "groups": check_groups(result.judgement),
+    }
+
+
+def _live(live: LiveFigures) -> dict[str, Any]:
+    return {
+        "header": LATENCY_HEADER,
+        "latencies": latency_rows(live),
+        "lines": driver_lines(live),
+        "notes": live.notes,
     }

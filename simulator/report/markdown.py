@@ -7,8 +7,9 @@ from typing import Final
 from simulator.report.comparison import Comparison, compare_checkpoints, compare_tenants
 from simulator.report.comparison import compare_total as total_of
 from simulator.report.figures import clock, elapsed, number, signed
+from simulator.report.live_lines import LATENCY_HEADER, driver_lines, latency_rows
 from simulator.report.statistics_lines import statistic_lines
-from simulator.result import RunResult
+from simulator.result import LiveFigures, RunResult
 from simulator.verdict import Check, Verdict
 
 MOST_FAILURES: Final = 50
@@ -34,6 +35,7 @@ def render(result: RunResult) -> bytes:
         "## Statistics",
         _statistics(result),
         *_thresholds(result.judgement.thresholds),
+        *_live(result.live),
         "## How this was made",
         _origin(result),
     ]
@@ -110,6 +112,18 @@ def _thresholds(checks: Iterable[Check]) -> list[str]:
     ]
     header = ("Threshold", "Required", "Observed", "Result")
     return ["## Thresholds", table(header, "lrrl", rows)] if rows else []
+
+
+def _live(live: LiveFigures | None) -> list[str]:
+    if live is None:
+        return []
+    blocks = [
+        "## Answers and driver",
+        "Latency counts from the instant an event was due, whenever it was sent.",
+        table(LATENCY_HEADER, "lrrrrr", latency_rows(live)),
+        table(("Driver", "Value", "Meaning"), "lrl", driver_lines(live)),
+    ]
+    return blocks + [text(note) for note in live.notes]
 
 
 def _origin(result: RunResult) -> str:

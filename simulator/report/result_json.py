@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
-from simulator.report.comparison import compare_checkpoints, figures
-from simulator.result import RunResult
+from simulator.report.comparison import compare_checkpoints, expected_figures
+from simulator.result import Interval, LiveFigures, RunResult
 from simulator.results import CheckpointState, Held, RunOutcome
 from simulator.verdict import Check
 
@@ -27,8 +27,8 @@ def document(result: RunResult) -> dict[str, Any]:
         "engine": result.engine,
         "verdict": judgement.verdict.value,
         "reason": judgement.reason,
-        "observed": _counters(result.observed),
-        "expected": _counters(result.expected),
+        "observed": _counters(result.observed, {}),
+        "expected": _counters(result.expected, result.bounds),
         "checkpoints": _checkpoints(result),
         "invariants": [_check(check) for check in judgement.invariants],
         "expectations": [_check(check) for check in judgement.expectations],
@@ -40,6 +40,7 @@ def document(result: RunResult) -> dict[str, Any]:
         "duration_s": result.duration_s,
         "target": result.target,
         "command": result.command,
+        **_live(result.live),
     }
     return {key: _plain(value) for key, value in whole.items()}
 
@@ -49,11 +50,28 @@ def render(result: RunResult) -> bytes:
     return json.dumps(document(result), indent=2, allow_nan=False).encode("ascii") + b"\n"
 
 
-def _counters(outcome: RunOutcome) -> dict[str, Any]:
+def _counters(
+    outcome: RunOutcome, bounds: Mapping[str | None, Mapping[str, Interval]]
+) -> dict[str, Any]:
+    def row_of(tenant: str | None, row: Sequence[int]) -> dict[str, Any]:
+        return {
+            name: {"min": figure.low, "max": figure.high}
+            if isinstance(figure, Interval)
+            else figure
+            for name, figure in expected_figures(row, bounds.get(tenant, {})).items()
+        }
+
     return {
-        "total": figures(outcome.total),
-        "tenants": {name: figures(row) for name, row in outcome.tenants.items()},
+        "total": row_of(None, outcome.total),
+        "tenants": {name: row_of(name, row) for name, row in outcome.tenants.items()},
     }
+
+
+def _live(live: LiveFigures | None) -> dict[str, Any]:
+    """What only a run in wall-clock time has."""
+    if live is None:
+        return {}
+    return {"latency": live.latency, "driver": live.driver, "notes": live.notes}
 
 
 def _checkpoints(result: RunResult) -> list[dict[str, Any]]:
