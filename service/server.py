@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import FrameType
 from typing import Final, NoReturn
@@ -49,7 +50,9 @@ class _Server(uvicorn.Server):
         print(f"busyhour listening on {self._address}", flush=True)
 
 
-def serve_from_environment(host: str, port: int) -> int:
+def serve_from_environment(
+    host: str, port: int, create: Callable[[Settings], Service] = create_app
+) -> int:
     """Serve with the settings of the environment; the exit code of the process.
 
     0 after SIGTERM or SIGINT, 2 with one line on stderr when it cannot start.
@@ -57,7 +60,7 @@ def serve_from_environment(host: str, port: int) -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
-        serve(load_settings(), host, port)
+        serve(load_settings(), host, port, create)
     except SettingsInvalid as error:
         return _refuse(f"{error} (settings are environment variables, see .env.example)")
     except CannotStart as error:
@@ -65,17 +68,22 @@ def serve_from_environment(host: str, port: int) -> int:
     return 0
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    create: Callable[[Settings], Service] = create_app,
+) -> None:
     """Serve until a signal comes. Port 0 takes a free one; the line on stdout tells which.
 
-    Raises :class:`CannotStart` when the address is taken or the database or its content cannot
-    be used.
+    ``create`` makes the service. Raises :class:`CannotStart` when the address is taken or the
+    database or its content cannot be used.
     """
     listener = _bind(host, port)
     try:
         configure_logging(settings.log_level)
         _keep_freed_memory()
-        service = create_app(settings)
+        service = create(settings)
         bound_host, bound_port = listener.getsockname()[:2]
         address = f"[{bound_host}]" if ":" in bound_host else bound_host
         config = uvicorn.Config(
