@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from simulator.oracle import expect
 from simulator.report import write_reports
+from simulator.reproduction import write_reproduction
 from simulator.result import RunResult
 from simulator.results import Engine, Progress, RunOutcome
 from simulator.scenario import Scenario
@@ -59,6 +60,8 @@ class Report:
 
     result: RunResult
     directory: Path
+    reproduce: Path | None = None
+    """A scenario of a few calls that fails in the same way, for a virtual run that failed."""
 
 
 def run_scenario(
@@ -105,7 +108,8 @@ def run_scenario(
         versions=versions(),
         command=command,
     )
-    return Report(result, publish(result, out / scenario.name))
+    directory = publish(result, out / scenario.name)
+    return Report(result, directory, write_reproduction(result, engine, directory))
 
 
 def run_live(

@@ -7,8 +7,8 @@ are floats, because they are parameters and not instants.
 
 from dataclasses import dataclass, field
 
-from service.calls import Event, Lookup
-from simulator.trace import DeliveryAction, LimitsChange
+from service.calls import Event, Lookup, Outcome
+from simulator.trace import AfterOn, DeliveryAction, LimitsChange
 
 # --- durations ------------------------------------------------------------------------------
 
@@ -209,6 +209,38 @@ Arrivals = (
     | TraceArrivals
 )
 
+@dataclass(frozen=True, slots=True)
+class GivenDelivery:
+    """What happens to one event of a given call on its way to the service."""
+
+    event: Event
+    action: DeliveryAction
+    delay_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCall:
+    """One call attempt whose every value is given: a row of a trace, in its words.
+
+    ``offer_us`` or ``after`` (a place in the list) is None. ``lookup_draw`` is in [0, 2**32).
+    """
+
+    tenant_id: str
+    offer_us: int | None
+    setup_us: int = 0
+    connect_us: int = 0
+    hold_us: int = 0
+    outcome: Outcome = Outcome.COMPLETED
+    refer_us: int | None = None
+    patience_us: int | None = None
+    lookup_draw: int = 0
+    after: int | None = None
+    after_on: AfterOn = AfterOn.NONE
+    delay_us: int = 0
+    attempt: int = 0
+    deliveries: tuple[GivenDelivery, ...] = ()
+
+
 # --- tenants and the whole ------------------------------------------------------------------
 
 
@@ -350,5 +382,7 @@ class Scenario:
     kills: tuple[ServiceKill, ...] = ()
     expect: tuple[Expectation, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    calls: tuple[GivenCall, ...] | None = None
+    """Exactly these calls in place of drawn ones; the tenants' arrivals offer none then."""
     digest: str = field(default="", compare=False)
     """SHA-256 of the file's text and the overrides applied to it."""

@@ -82,6 +82,12 @@ def _check_tenants(shape: model.ScenarioShape, report: Report) -> None:
             report(path, f"a tenant id has 1 to {_LONGEST_ID} printable characters", at_key=True)
         if tenant.outcomes.failed + tenant.outcomes.hung_up > 1 + _SLACK:
             report((*path, "outcomes"), "failed and hung_up together must be at most 1")
+        if shape.calls is not None:
+            _check_has_no_traffic(tenant, path, report)
+            continue
+        if tenant.arrivals is None:
+            report((*path, "arrivals"), "is missing: like {type: poisson, rate: 2/s}")
+            continue
         if tenant.redial is not None and tenant.arrivals.type == "finite_source":
             report(
                 (*path, "redial"),
@@ -95,6 +101,14 @@ def _check_tenants(shape: model.ScenarioShape, report: Report) -> None:
             )
         if tenant.hold is not None and given:
             report((*path, "hold"), "has no effect: the log has a column of holding times")
+
+
+def _check_has_no_traffic(tenant: model.TenantShape, path: Path, report: Report) -> None:
+    """Where calls are given one by one, what tenants would draw has no place."""
+    drawn = ("arrivals", "setup", "connect", "hold", "outcomes", "patience", "redial")
+    for key in drawn:
+        if key in tenant.model_fields_set:
+            report((*path, key), "has no effect: the calls are given in calls", at_key=True)
 
 
 @dataclass(slots=True)

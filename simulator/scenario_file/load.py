@@ -12,6 +12,7 @@ from simulator.scenario_file.arrivals import Setting, arrivals
 from simulator.scenario_file.checks import check_all, checkpoints_us, configured_tenants
 from simulator.scenario_file.distributions import Reading, distribution
 from simulator.scenario_file.document import Document
+from simulator.scenario_file.given_calls import given_calls
 from simulator.scenario_file.judging import expectations, thresholds
 from simulator.scenario_file.overrides import apply_overrides
 from simulator.scenario_file.problems import Path, Problem, ScenarioInvalid
@@ -134,6 +135,7 @@ def _scenario(
         ),
         expect=expectations(shape.expect, configured, report),
         thresholds=thresholds(shape.thresholds, configured, report),
+        calls=given_calls(shape, report),
         digest=digest,
     )
 
@@ -161,7 +163,9 @@ def _tenant(
     outcomes = shape.outcomes
     return scenario.Tenant(
         tenant_id=tenant_id,
-        arrivals=arrivals(shape.arrivals, (*path, "arrivals"), setting, reading),
+        arrivals=scenario.ExactCount(0)
+        if shape.arrivals is None
+        else arrivals(shape.arrivals, (*path, "arrivals"), setting, reading),
         hold=hold,
         setup=setup,
         connect=connect,

@@ -93,7 +93,9 @@ class TenantShape(Shape):
     reserved_calls: Calls = Field(0, description="slots kept for this tenant")
     instructions: bool = Field(True, description="false: every lookup finds nothing")
     fallback: bool = Field(False, description="true: accepted on fallback instructions then")
-    arrivals: ArrivalsShape = Field(description="when calls come, like {type: poisson, rate: 2/s}")
+    arrivals: ArrivalsShape | None = Field(
+        None, description="when calls come, like {type: poisson, rate: 2/s}"
+    )
     setup: DistributionShape = Field("0s", validate_default=True, description="offer to accept")
     connect: DistributionShape = Field("0s", validate_default=True, description="accept to start")
     hold: DistributionShape | None = Field(
@@ -104,6 +106,37 @@ class TenantShape(Shape):
         None, description="how long a caller waits, from the offer, for the call to start"
     )
     redial: RedialShape | None = None
+
+
+class DeliveryShape(Shape):
+    """What happens to one event of a call on its way to the service."""
+
+    event: Literal["offer", "accept", "start", "refer", "end", "hang_up"]
+    action: Literal["lost", "late", "doubled"]
+    delay: Duration = 0
+
+
+class CallShape(Shape):
+    """One call attempt with every value given, in place of drawn ones."""
+
+    tenant: str
+    at: Duration | None = Field(None, description="when it is offered; or after")
+    setup: Duration = Field(0, description="offer to accept")
+    connect: Duration = Field(0, description="accept to start")
+    hold: Duration = Field(0, description="start to end")
+    outcome: Literal["completed", "hung_up", "failed"] = "completed"
+    refer: Duration | None = Field(None, description="start to referral; default: none")
+    patience: Duration | None = Field(None, description="default: endless")
+    lookup_draw: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        0, description="its accept finds a fault of probability p if this is below p * 2**32"
+    )
+    after: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="place of an earlier call in the list, counted from 0"
+    )
+    after_on: Literal["rejected", "finished"] | None = None
+    delay: PositiveDuration | None = Field(None, description="from then to this offer")
+    attempt: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    deliveries: list[DeliveryShape] = Field([])
 
 
 class Every(Shape):
@@ -256,6 +289,9 @@ class ScenarioShape(Shape):
     capacity: Capacity = Field(description="like {max_concurrent_calls: 100}")
     tenants: Annotated[dict[str, TenantShape], Field(min_length=1)] = Field(
         description="tenants by id, each with arrivals and hold"
+    )
+    calls: Annotated[list[CallShape], Field(min_length=1)] | None = Field(
+        None, description="exactly these calls, in order of their instants, in place of arrivals"
     )
     checkpoints: Checkpoints = Field([])
     faults: list[FaultShape] = Field([])

@@ -29,6 +29,7 @@ from simulator.traffic.arrivals import arrival_process
 from simulator.traffic.chains import Chain, chain_of
 from simulator.traffic.columns import Columns, Layout, Part, Rows
 from simulator.traffic.event_deliveries import draw_deliveries
+from simulator.traffic.given import given_trace
 from simulator.traffic.merge import merge_runs
 from simulator.traffic.samplers import ParametersInvalid
 from simulator.traffic.streams import Streams
@@ -80,6 +81,8 @@ def conditions_of(scenario: Scenario) -> Conditions:
 
 def build_trace(scenario: Scenario) -> CallTrace:
     """All calls of a scenario. Raises TraceInvalid when it contradicts itself."""
+    if scenario.calls is not None:
+        return given_trace(conditions_of(scenario), scenario.calls)
     return _joined(list(iter_chunks(scenario, _TRACE_CHUNK)))
 
 
@@ -92,6 +95,10 @@ def iter_chunks(scenario: Scenario, chunk_calls: int) -> Iterator[CallTrace]:
     """
     if chunk_calls < 1:
         raise ValueError(f"chunk_calls is {chunk_calls}, it must be at least 1")
+    if scenario.calls is not None:
+        # A list that was written out is held in memory anyway.
+        yield given_trace(conditions_of(scenario), scenario.calls)
+        return
     tenants = [
         _TenantCalls(tenant, place, scenario) for place, tenant in enumerate(scenario.tenants)
     ]
