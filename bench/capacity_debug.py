@@ -2,7 +2,8 @@
 
 ``active``, ``pending`` and ``mixed`` say in which state the calls are. The peer builds the same
 document as dicts and encodes it with the same library; both are timed as functions, and the
-endpoint is measured over a socket.
+endpoint is measured over a socket: polled while nothing changes, and with a call event between any
+two polls, so that each poll finds something new to write.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import httpx
 import msgspec
 
 from bench.support.raw_client import request_bytes, server
-from service.api.readings import capacity_debug_document
+from service.api.debug_document import capacity_debug_document
 from service.state.base import HeldCalls
 
 ENVIRONMENT = {
@@ -26,6 +27,23 @@ ENVIRONMENT = {
     "BUSYHOUR_LOG_LEVEL": "ERROR",
 }
 STEPS = {"pending": 0, "accepted": 1, "active": 2}
+CALL_TOKEN = "X-Call-Token: bench"
+LAG = 64
+"""Changes between the offer of a call and its end: the offer is long answered by then."""
+
+
+def changes(count: int) -> list[bytes]:
+    """Requests that each change which calls are held; the number of them stays about the same."""
+    requests: list[bytes] = []
+    for number in range(count):
+        offer = {"call_id": f"change_{number:08d}", "tenant_id": f"tenant-{number % 12}"}
+        requests.append(
+            request_bytes("POST", "/api/v1/calls", CALL_TOKEN, json.dumps(offer).encode())
+        )
+        if number >= LAG:
+            path = f"/api/v1/calls/change_{number - LAG:08d}/end"
+            requests.append(request_bytes("POST", path, CALL_TOKEN))
+    return requests[:count]
 
 
 def as_dicts(held: HeldCalls) -> bytes:
@@ -75,8 +93,17 @@ def fill(port: int, calls: int, states: list[str]) -> HeldCalls:
         for first in range(0, len(events), 10_000):
             body = json.dumps({"events": events[first : first + 10_000]})
             client.post("/calls/events", content=body).raise_for_status()
+    pending = {
+        call_id: f"tenant-{number % 12}"
+        for number, call_id in enumerate(ids)
+        if states[number % len(states)] == "pending"
+    }
+    by_tenant: dict[str, list[str]] = {}
+    for call_id, tenant_id in pending.items():
+        by_tenant.setdefault(tenant_id, []).append(call_id)
     return HeldCalls(
-        {call_id: f"tenant-{ids.index(call_id) % 12}" for call_id in by_state["pending"]},
+        pending,
+        {tenant_id: tuple(calls) for tenant_id, calls in by_tenant.items()},
         (*by_state["accepted"], *by_state["active"]),
         tuple(by_state["active"]),
     )
@@ -96,11 +123,16 @@ def main() -> None:
         with server("-m", "service", environment=ENVIRONMENT) as running:
             held = fill(running.port, arguments.calls, states)
             rate, cpu_us = running.measure([request] * arguments.requests, connections=4)
+            changing = [
+                sent for change in changes(arguments.requests) for sent in (change, request)
+            ]
+            changing_rate, both_us = running.measure(changing, connections=4)
         assert json.loads(as_dicts(held)) == json.loads(capacity_debug_document(held))
         plain_s, ours_s = (seconds(write, held) for write in (as_dicts, capacity_debug_document))
         print(
-            f"{arguments.calls} calls {name:8s} {rate:8,.0f} requests/s, {cpu_us:6,.0f} us CPU; "
-            f"document {ours_s * 1e6:6,.0f} us, from dicts {plain_s * 1e6:6,.0f} us"
+            f"{arguments.calls} calls {name:8s} unchanged {rate:6,.0f} polls/s, {cpu_us:5,.0f} us "
+            f"CPU; always changed {changing_rate / 2:6,.0f} polls/s, {both_us * 2:5,.0f} us CPU "
+            f"with the change; document {ours_s * 1e6:5,.0f} us, from dicts {plain_s * 1e6:5,.0f}"
         )
 
 

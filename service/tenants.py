@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.admission import check_limits
 from service.clock import Clock, ClockBackwards
 from service.database import INSTRUCTIONS, TENANTS, Database
 from service.instructions import InstructionsCache, SqlInstructions, write_instructions
@@ -65,21 +64,13 @@ class TenantDirectory:
                     columns.pop("tenant_id"), TenantPolicy(**columns), now_us
                 )
 
-    async def policies(self) -> dict[str, TenantPolicy]:
+    async def policies(self) -> Mapping[str, TenantPolicy]:
         """The policy in force of every configured tenant."""
-        snapshot = await self._state.snapshot()
-        return {
-            tenant_id: tenant.policy
-            for tenant_id, tenant in snapshot.tenants.items()
-            if tenant.policy is not None
-        }
+        return await self._state.policies()
 
     async def policy(self, tenant_id: str) -> TenantPolicy:
         """One tenant's policy. Raises :class:`TenantUnknown`."""
-        policy = (await self.policies()).get(tenant_id)
-        if policy is None:
-            raise TenantUnknown(f"tenant {tenant_id!r} is not configured")
-        return policy
+        return _policy_of(await self._state.policies(), tenant_id)
 
     async def create(
         self, tenant_id: str, policy: TenantPolicy, text: str | None, at_us: int | None
@@ -87,11 +78,9 @@ class TenantDirectory:
         """Configure a new tenant. Raises :class:`TenantExists` or :class:`LimitsInvalid`."""
         async with self._one_change:
             self._check_time(at_us)
-            snapshot = await self._state.snapshot()
-            policies = await self.policies()
-            if tenant_id in policies:
+            if tenant_id in await self._state.policies():
                 raise TenantExists(f"tenant {tenant_id!r} is configured already")
-            check_limits(snapshot.max_concurrent_calls, {**policies, tenant_id: policy})
+            await self._state.check_tenant(tenant_id, policy)
             try:
                 async with self._database.begin() as connection:
                     row = {"tenant_id": tenant_id, **asdict(policy)}
@@ -107,8 +96,9 @@ class TenantDirectory:
         """Change limits, whole. Raises :class:`TenantUnknown` or :class:`LimitsInvalid`."""
         async with self._one_change:
             self._check_time(at_us)
+            policies = await self._state.policies()
             changed = {
-                tenant_id: replace(await self.policy(tenant_id), **fields)
+                tenant_id: replace(_policy_of(policies, tenant_id), **fields)
                 for tenant_id, fields in patch.tenants.items()
             }
             change = LimitChange(patch.max_concurrent_calls, changed)
@@ -181,3 +171,10 @@ class TenantDirectory:
         counts at that one.
         """
         return self._clock.take(None if at_us is None else max(at_us, self._clock.now_us()))
+
+
+def _policy_of(policies: Mapping[str, TenantPolicy], tenant_id: str) -> TenantPolicy:
+    policy = policies.get(tenant_id)
+    if policy is None:
+        raise TenantUnknown(f"tenant {tenant_id!r} is not configured")
+    return policy

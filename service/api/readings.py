@@ -1,11 +1,11 @@
 """What can be read of the call state; each document comes from one snapshot."""
 
-from collections import defaultdict
 from typing import Any
 
 import msgspec
 
 from service.api.answers import Reply
+from service.api.debug_document import capacity_debug_document
 from service.api.documents import capacity_document
 from service.api.problems import ProblemError
 from service.clock import Clock
@@ -21,6 +21,8 @@ class Readings:
         self._clock = clock
         self._testbed = testbed
         self._store = LiveMetricsStore(state)
+        self._debug_of: HeldCalls | None = None
+        self._debug = Reply.of(b"")
 
     async def live(self, _call_id: str, _body: bytes) -> Reply:
         """The published figures over all tenants."""
@@ -38,9 +40,13 @@ class Readings:
         return msgspec.json.encode(figures)
 
     async def capacity_debug(self, _call_id: str, _body: bytes) -> Reply:
-        """The held calls, as published."""
+        """The held calls, as published; not written anew while they are the same."""
         await self._settle()
-        return Reply.of(capacity_debug_document(await self._state.held()))
+        held = await self._state.held()
+        if held is not self._debug_of:
+            self._debug = Reply.of(capacity_debug_document(held))
+            self._debug_of = held
+        return self._debug
 
     async def capacity(self) -> dict[str, Any]:
         """Limits, slots and counters of everything."""
@@ -68,50 +74,3 @@ class Readings:
         """
         if self._clock.kind == "system":
             await self._state.advance(self._clock.now_us())
-
-
-_ENCODER = msgspec.json.Encoder()
-
-
-def capacity_debug_document(held: HeldCalls) -> bytes:
-    """The published debug document as JSON.
-
-    It may hold ten thousand calls and be polled, so the list of active calls is made from its
-    encoded ids: an encoded string holds no newline, which makes a newline a safe separator.
-    """
-    encode = _ENCODER.encode
-    by_tenant: defaultdict[str, list[str]] = defaultdict(list)
-    for call_id, tenant_id in held.pending.items():
-        by_tenant[tenant_id].append(call_id)
-    rest = b',"status":"RUNNING"}'
-    active = (
-        _ENCODER.encode_lines(held.active)[:-1].replace(b"\n", rest + b',{"call_id":')
-        if held.active
-        else b""
-    )
-    # One join, because each concatenation would copy half a megabyte again.
-    return b"".join(
-        (
-            b'{"active_count":',
-            encode(len(held.active)),
-            b',"active_calls":[',
-            *((b'{"call_id":', active, rest) if active else ()),
-            b'],"accepted_count":',
-            encode(len(held.accepted)),
-            b',"accepted_call_ids":',
-            encode(held.accepted),
-            b',"pending_count":',
-            encode(len(held.pending)),
-            b',"pending_call_ids":',
-            encode(list(held.pending)),
-            b',"pending_by_tenant_count":',
-            encode({tenant_id: len(calls) for tenant_id, calls in by_tenant.items()}),
-            b',"pending_by_tenant":',
-            encode(by_tenant),
-            b',"pending_tenant_by_call_id_count":',
-            encode(len(held.pending)),
-            b',"pending_tenant_by_call_id":',
-            encode(held.pending),
-            b"}",
-        )
-    )

@@ -122,10 +122,12 @@ class Snapshot:
 class HeldCalls:
     """The calls that hold a slot, by state: ids in the order they entered it.
 
-    ``accepted`` includes ``active``; ``pending`` maps each call to its tenant.
+    ``accepted`` includes ``active``; ``pending`` maps each call to its tenant, and
+    ``pending_by_tenant`` each tenant that has pending calls to those.
     """
 
     pending: Mapping[str, str]
+    pending_by_tenant: Mapping[str, tuple[str, ...]]
     accepted: tuple[str, ...]
     active: tuple[str, ...]
 
@@ -175,6 +177,10 @@ class CallState(Protocol):
         """Raise what :meth:`change_limits` would raise; change nothing."""
         ...
 
+    async def check_tenant(self, tenant_id: str, policy: TenantPolicy) -> None:
+        """Raise what :meth:`put_tenant` would raise; change nothing."""
+        ...
+
     async def change_limits(self, change: LimitChange, at_us: int) -> None:
         """Apply a change whole. Raises :class:`LimitsInvalid` or :class:`TenantUnknown`."""
         ...
@@ -187,9 +193,15 @@ class CallState(Protocol):
         """Forget a tenant's configuration; its row stays. Raises :class:`TenantUnknown`."""
         ...
 
+    async def policies(self) -> Mapping[str, TenantPolicy]:
+        """The policy in force of every configured tenant."""
+        ...
+
     async def call(self, call_id: str) -> CallView | None: ...
 
-    async def held(self) -> HeldCalls: ...
+    async def held(self) -> HeldCalls:
+        """The calls that hold a slot; the same object as before while nothing has changed."""
+        ...
 
     async def snapshot(self) -> Snapshot: ...
 

@@ -82,6 +82,8 @@ class MemoryCore:
         self._pending: dict[str, str] = {}
         self._accepted: dict[str, None] = {}  # the active ones included
         self._active: dict[str, None] = {}
+        # What :meth:`held` gave last, until a call enters or leaves a state that holds a slot.
+        self._held: HeldCalls | None = None
         self._finished: deque[Call] = deque()
 
         self._watch = None if deadlines == Deadlines() else DeadlineWatch(deadlines)
@@ -123,8 +125,9 @@ class MemoryCore:
         self._ledgers.count(ledger, move)
         if move.takes_slot:
             self._ledgers.take_slot(ledger)
-            ledger.pending += 1
+            ledger.pending_calls[call_id] = None
             self._pending[call_id] = tenant_id
+            self._held = None
             if self._watch is not None:
                 self._due_us = min(self._due_us, self._watch.enter(call, at_us))
         else:
@@ -149,8 +152,9 @@ class MemoryCore:
         self._ledgers.count(ledger, move)
         if move.to is _ACCEPTED:
             del self._pending[call_id]
-            ledger.pending -= 1
+            del ledger.pending_calls[call_id]
             self._accepted[call_id] = None
+            self._held = None
             call.accepted_us = at_us
             if self._watch is None:
                 call.state = _ACCEPTED
@@ -176,6 +180,7 @@ class MemoryCore:
         call.start_answer = move.answer
         self._ledgers.count(call.ledger, move)
         self._active[call_id] = None
+        self._held = None
         call.started_us = at_us
         if self._watch is None:
             call.state = move.to
@@ -258,11 +263,12 @@ class MemoryCore:
         ledger = call.ledger
         if call.state is _PENDING:
             del self._pending[call.call_id]
-            ledger.pending -= 1
+            del ledger.pending_calls[call.call_id]
         else:
             del self._accepted[call.call_id]
             if call.state is _ACTIVE:
                 del self._active[call.call_id]
+        self._held = None
         if self._watch is not None:
             self._watch.leave(call)
         if move.adds_active_time:
@@ -308,6 +314,9 @@ class MemoryCore:
     def check_limits(self, change: LimitChange) -> None:
         self._ledgers.check(change)
 
+    def check_tenant(self, tenant_id: str, policy: TenantPolicy) -> None:
+        self._ledgers.check_tenant(tenant_id, policy)
+
     def change_limits(self, change: LimitChange, at_us: int) -> None:
         self._ledgers.check(change)
         self._begin_change(at_us)
@@ -334,12 +343,23 @@ class MemoryCore:
     def pending_tenant(self, call_id: str) -> str | None:
         return self._pending.get(call_id)
 
+    def policies(self) -> dict[str, TenantPolicy]:
+        return self._ledgers.policies()
+
     def call(self, call_id: str) -> CallView | None:
         call = self._calls.get(call_id)
         return None if call is None else call.view()
 
     def held(self) -> HeldCalls:
-        return HeldCalls(dict(self._pending), tuple(self._accepted), tuple(self._active))
+        held = self._held
+        if held is None:
+            held = self._held = HeldCalls(
+                pending=self._pending.copy(),
+                pending_by_tenant=self._ledgers.pending_calls(),
+                accepted=tuple(self._accepted),
+                active=tuple(self._active),
+            )
+        return held
 
     def snapshot(self) -> Snapshot:
         pending, total = len(self._pending), self._ledgers.total

@@ -73,7 +73,7 @@ class Ledgers:
 
     def check(self, change: LimitChange) -> None:
         """Raise :class:`LimitsInvalid` or :class:`TenantUnknown` if a change cannot be made."""
-        policies = self._policies()
+        policies = self.policies()
         for tenant_id, policy in change.tenants.items():
             if tenant_id not in policies:
                 raise TenantUnknown(f"tenant {tenant_id!r} is not configured")
@@ -91,7 +91,7 @@ class Ledgers:
 
     def check_tenant(self, tenant_id: str, policy: TenantPolicy) -> None:
         """Raise :class:`LimitsInvalid` if a tenant cannot have this policy."""
-        check_limits(self.limit, {**self._policies(), tenant_id: policy})
+        check_limits(self.limit, {**self.policies(), tenant_id: policy})
 
     def configure(self, tenant_id: str, policy: TenantPolicy | None) -> None:
         """Give a tenant a policy, or take its configuration away; its row stays as it is."""
@@ -106,11 +106,20 @@ class Ledgers:
         rows[UNKNOWN_TENANT] = self.unknown.snapshot()
         return rows
 
-    def _policies(self) -> dict[str, TenantPolicy]:
+    def policies(self) -> dict[str, TenantPolicy]:
+        """The policy of every configured tenant."""
         return {
             tenant_id: ledger.policy
             for tenant_id, ledger in self.by_tenant.items()
             if ledger.policy is not None
+        }
+
+    def pending_calls(self) -> dict[str, tuple[str, ...]]:
+        """The pending calls of each tenant that has some, in order of entry."""
+        return {
+            tenant_id: tuple(ledger.pending_calls)
+            for tenant_id, ledger in self.by_tenant.items()
+            if ledger.pending_calls
         }
 
     def _sum_committed(self) -> int:

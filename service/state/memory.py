@@ -1,5 +1,7 @@
 """The call state in memory: the core behind the port."""
 
+from collections.abc import Mapping
+
 from service.calls import Lookup, Outcome
 from service.state.base import Answer, CallView, HeldCalls, LimitChange, Snapshot, TenantPolicy
 from service.state.core import MemoryCore
@@ -39,6 +41,9 @@ class MemoryState:
     async def check_limits(self, change: LimitChange) -> None:
         self.core.check_limits(change)
 
+    async def check_tenant(self, tenant_id: str, policy: TenantPolicy) -> None:
+        self.core.check_tenant(tenant_id, policy)
+
     async def change_limits(self, change: LimitChange, at_us: int) -> None:
         self.core.change_limits(change, at_us)
 
@@ -47,6 +52,9 @@ class MemoryState:
 
     async def remove_tenant(self, tenant_id: str, at_us: int) -> None:
         self.core.remove_tenant(tenant_id, at_us)
+
+    async def policies(self) -> Mapping[str, TenantPolicy]:
+        return self.core.policies()
 
     async def call(self, call_id: str) -> CallView | None:
         return self.core.call(call_id)

@@ -14,10 +14,10 @@ NOT_YET = -1
 class Ledger:
     """A tenant's policy, slots and counter row. It outlives the policy: a removed tenant keeps it.
 
-    ``in_use`` counts the slots held, ``pending`` those of them whose call is not yet accepted; the
-    active ones are counted by the row alone. The row follows from how often each transition
-    ``happened``, and from the time of the ended calls: raising one number for a transition is
-    quicker than raising all its counters, and it cannot count half of them.
+    ``in_use`` counts the slots held; ``pending_calls`` are the calls among them that are not yet
+    accepted, in order of entry; the active ones are counted by the row alone. The row follows from
+    how often each transition ``happened``, and from the time of the ended calls: raising one number
+    for a transition is quicker than raising all its counters, and it cannot count half of them.
     """
 
     __slots__ = (
@@ -27,7 +27,7 @@ class Ledger:
         "fallback_allowed",
         "happened",
         "in_use",
-        "pending",
+        "pending_calls",
         "policy",
         "reserved",
         "tenant_id",
@@ -44,8 +44,13 @@ class Ledger:
         self.happened: defaultdict[Transition, int] = defaultdict(int)
         self.active_us = 0
         self.in_use = 0
-        self.pending = 0
+        self.pending_calls: dict[str, None] = {}
         self.configure(policy)
+
+    @property
+    def pending(self) -> int:
+        """Slots whose call is not yet accepted."""
+        return len(self.pending_calls)
 
     def configure(self, policy: TenantPolicy | None) -> None:
         """Put a policy in force; None takes the tenant's configuration away."""

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.readings import capacity_debug_document
+from service.api.debug_document import capacity_debug_document
 from service.state.base import HeldCalls
 from tests.contract.service_under_test import VIRTUAL, event, offer, running
 
@@ -115,6 +115,31 @@ async def test_the_debug_document() -> None:
     assert list(document.items()) == list(expected.items())
 
 
+async def test_the_debug_document_follows_every_change() -> None:
+    """What was sent before is sent again only while nothing has changed, deadlines included."""
+    async with running(pending_deadline_s="1", **VIRTUAL) as client:
+        await client.tenant("t1", at_us=0)
+        for number, (changed, pending, accepted, active) in enumerate(
+            (
+                ({"event": "tick", "at_us": 0}, [], [], []),
+                (offer("c", "t1", at_us=0), ["c"], [], []),
+                (offer("d", "t1", at_us=0), ["c", "d"], [], []),
+                (offer("c", "t1", at_us=0), ["c", "d"], [], []),
+                (event("accept", "c", at_us=0), ["d"], ["c"], []),
+                (event("start", "c", at_us=0), ["d"], ["c"], ["c"]),
+                ({"event": "tick", "at_us": 1_000_000}, [], ["c"], ["c"]),
+                (event("end", "c", at_us=1_000_001), [], [], []),
+            )
+        ):
+            await client.batch(changed)
+            for _ in range(2):
+                document = (await client.get("/api/v1/metrics/capacity/debug")).json()
+                assert document["pending_call_ids"] == pending, number
+                assert document["pending_by_tenant"] == ({"t1": pending} if pending else {})
+                assert document["accepted_call_ids"] == accepted
+                assert [call["call_id"] for call in document["active_calls"]] == active
+
+
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
@@ -126,11 +151,12 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 def test_the_debug_document_is_exact_for_any_ids(
     pending: dict[str, str], accepted: list[str], active: int
 ) -> None:
-    held = HeldCalls(pending, tuple(accepted), tuple(accepted[:active]))
     by_tenant = {
         tenant: [call for call, of in pending.items() if of == tenant]
         for tenant in dict.fromkeys(pending.values())
     }
+    grouped = {tenant: tuple(calls) for tenant, calls in by_tenant.items()}
+    held = HeldCalls(pending, grouped, tuple(accepted), tuple(accepted[:active]))
     assert json.loads(capacity_debug_document(held)) == {
         "active_count": len(accepted[:active]),
         "active_calls": [{"call_id": call, "status": "RUNNING"} for call in accepted[:active]],

@@ -193,6 +193,11 @@ class MemoryCoreAgainstModel(RuleBasedStateMachine):
             assert seen.occupancy.accepted == len(accepted)
             assert seen.occupancy.active == len(model.held(State.ACTIVE, row=name))
         assert dict(held.pending) == {c.call_id: c.tenant for c in model.held(State.PENDING)}
+        assert dict(held.pending_by_tenant) == {
+            name: tuple(c for c, tenant in held.pending.items() if tenant == name)
+            for name in set(held.pending.values())
+        }
+        assert self.core.held() is held
         accepted = model.held(State.ACCEPTED, State.ACTIVE)
         assert set(held.accepted) == {c.call_id for c in accepted}
         assert set(held.active) == {c.call_id for c in model.held(State.ACTIVE)}
