@@ -16,6 +16,7 @@ as many users as calls are in progress, within bounds.
 Importing Locust patches sockets and threads, so nothing else imports this module.
 """
 
+import functools
 import logging
 import sys
 from typing import Any, Final, NoReturn
@@ -23,7 +24,7 @@ from typing import Any, Final, NoReturn
 import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
-from locust import FastHttpUser, LoadTestShape, events, task
+from locust import FastHttpUser, LoadTestShape, argument_parser, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -33,7 +34,7 @@ from simulator.load.answers import AnswerReader
 from simulator.load.coordinator import LOCAL, Coordinator, player_of, report_of
 from simulator.load.machine import kernel_id
 from simulator.load.master import Load, MasterRun, ScenarioUnfit, load_of
-from simulator.load.player import GIVEN_UP, Player
+from simulator.load.player import GIVEN_UP, Player, Request
 from simulator.load.reading import now_us
 from simulator.load.settings import LoadSettings, SettingInvalid
 from simulator.scenario_file import ScenarioInvalid
@@ -80,16 +81,22 @@ class Worker:
         self.sooner.set()
         gevent.spawn(self._report, self.player)
 
-    def wait(self) -> None:
-        """Until something is due. One user keeps watch; the others wait for their turn."""
+    def wait(self) -> tuple[Player, Request]:
+        """The next request, when it is due. One user keeps watch; the others wait for their turn.
+
+        It is taken before the turn goes on, or every user would wake for it.
+        """
         with self.turn:
             while True:
                 self.sooner.clear()
-                due_us = None if self.player is None else self.player.next_due_us()
+                player = self.player
+                due_us = None if player is None else player.next_due_us()
+                if player is not None and due_us is not None:
+                    request = player.take(now_us())
+                    if request is not None:
+                        return player, request
                 left_us = None if due_us is None else due_us - now_us()
-                if left_us is not None and left_us <= 0:
-                    return
-                self.sooner.wait(None if left_us is None else left_us / 1e6)
+                self.sooner.wait(None if left_us is None else max(left_us, 0) / 1e6)
 
     def halt(self) -> None:
         """Make no more calls and hang up those that live; users do the sending."""
@@ -140,41 +147,51 @@ class Sender(FastHttpUser):
     network_timeout = _ANSWER_S
     connection_timeout = _ANSWER_S
 
+    def on_start(self) -> None:
+        self._taken: tuple[Player, Request] | None = None
+
+    def on_stop(self) -> None:
+        if self._taken is not None:
+            player, request = self._taken
+            player.put_back(request)
+
     def wait_time(self) -> float:
         """Waits itself: while it does, Locust may stop the user, and nothing is lost by it."""
-        assert side.worker is not None
-        side.worker.wait()
+        if self._taken is None:
+            self._taken = _worker().wait()
         return 0.0
 
     @task
     def send_what_is_due(self) -> None:
-        worker = side.worker
-        if worker is None or worker.player is None:
-            return
-        player = worker.player
+        """Send the request that was waited for, and those due behind it."""
         for _ in range(_MOST_AT_ONCE):
-            request = player.take(now_us())
-            if request is None:
+            if self._taken is None:
                 return
-            earliest_us = player.next_due_us()
-            answer = GIVEN_UP
-            try:
-                response = self.client.request(
-                    "POST",
-                    request.path,
-                    name=request.name,
-                    data=request.body,  # type: ignore[arg-type]
-                    headers=worker.headers,
-                    allow_redirects=False,
-                )
-                answer = worker.answers.read(
-                    response.status_code, response.content, getattr(response, "error", None)
-                )
-            finally:
-                player.answered(request, answer, now_us())
-                due_us = player.next_due_us()
-                if due_us != earliest_us:
-                    worker.sooner.set()
+            (player, request), self._taken = self._taken, None
+            self._send(player, request)
+            following = player.take(now_us())
+            self._taken = None if following is None else (player, following)
+
+    def _send(self, player: Player, request: Request) -> None:
+        worker, answer = _worker(), GIVEN_UP
+        next_us = player.next_due_us()
+        request.invoke_us = now_us()
+        try:
+            response = self.client.request(
+                "POST",
+                request.path,
+                name=request.name,
+                data=request.body,  # type: ignore[arg-type]
+                headers=worker.headers,
+                allow_redirects=False,
+            )
+            answer = worker.answers.read(
+                response.status_code, response.content, getattr(response, "error", None)
+            )
+        finally:
+            player.answered(request, answer, now_us())
+            if player.next_due_us() != next_us:
+                worker.sooner.set()
 
 
 class TraceShape(LoadTestShape):
@@ -229,6 +246,9 @@ def _join_as_worker(runner: WorkerRunner, load: Load) -> None:
     def on_halt(**_: object) -> None:
         worker.halt()
 
+    # With every change of the user count Locust asks for its own defaults once per option, and
+    # builds its whole parser for each answer: a quarter of a second in which nothing is sent.
+    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
     runner.register_message(PING, on_ping)
     runner.register_message(PLAN, on_plan)
     runner.register_message(HALT, on_halt)
@@ -345,6 +365,11 @@ def leave(environment: Environment, **_: object) -> None:
         environment.runner.quit()
     if environment.process_exit_code is None:
         environment.process_exit_code = INCONCLUSIVE
+
+
+def _worker() -> Worker:
+    assert side.worker is not None
+    return side.worker
 
 
 def _report_here(data: dict[str, Any]) -> None:

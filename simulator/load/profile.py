@@ -12,7 +12,7 @@ LEAST_USERS: Final = 4
 MOST_USERS: Final = 100
 """For each worker: beyond it more connections only cost time, and events wait for none of them."""
 
-_AHEAD_S: Final = 3.0
+_AHEAD_S: Final = 3
 """Locust asks once a second and needs time to start users."""
 
 
@@ -36,13 +36,13 @@ class UserProfile:
     def users(self, run_s: float, workers: int) -> int:
         """Users for ``workers`` workers, ``run_s`` seconds after the start.
 
-        As many as calls are in progress or begin within the next seconds, rounded up so that it
-        does not change at every tick, within the bounds a worker has.
+        As many as calls are in progress now or within seconds, rounded up so that it does not
+        change at every tick, within the bounds a worker has.
         """
-        now_us = run_s * 1e6 * self._speed
-        ahead_us = now_us + _AHEAD_S * 1e6 * self._speed
-        begun = int(np.searchsorted(self._starts_us, ahead_us, side="right"))
-        calls = begun - int(np.searchsorted(self._ends_us, now_us, side="right"))
+        at_us = (run_s + np.arange(_AHEAD_S)) * 1e6 * self._speed
+        begun = np.searchsorted(self._starts_us, at_us, side="right")
+        over = np.searchsorted(self._ends_us, at_us, side="right")
+        calls = int((begun - over).max())
         step = max(1, int(10 ** (len(str(max(calls, 1))) - 1)) // 2)
         rounded = -(-calls // step) * step
         return min(max(rounded, LEAST_USERS * workers), MOST_USERS * workers)
