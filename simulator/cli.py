@@ -3,19 +3,17 @@
 Everything heavy is imported inside the command that needs it, so that ``--help`` stays quick.
 """
 
-import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from simulator.exit_codes import BROKEN_PIPE, INCONCLUSIVE, INTERRUPTED, INVALID
+from simulator.cli_common import AdminToken, CallToken, finish
+from simulator.cli_watching import probe, watch
 from simulator.live.cli import (
     Late,
     MostOpen,
@@ -87,14 +85,6 @@ Targets = Annotated[
 Configure = Annotated[
     bool, typer.Option("--configure", help="Set up tenants and limits at the target.")
 ]
-AdminToken = Annotated[
-    str | None,
-    typer.Option(envvar="BUSYHOUR_ADMIN_TOKEN", help="The target's.", show_default=False),
-]
-CallToken = Annotated[
-    str | None,
-    typer.Option(envvar="BUSYHOUR_CALL_TOKEN", help="The target's.", show_default=False),
-]
 
 
 @app.command()
@@ -126,7 +116,7 @@ def run(
         output = commands.Output(out, as_json)
         return commands.run(scenarios, overrides or (), seed, choice(), output)
 
-    _finish(work)
+    finish(work)
 
 
 @app.command()
@@ -138,7 +128,7 @@ def validate(scenarios: ScenarioFiles) -> None:
 
         return commands.validate(scenarios)
 
-    _finish(work)
+    finish(work)
 
 
 @app.command()
@@ -150,7 +140,7 @@ def schema() -> None:
 
         return commands.schema()
 
-    _finish(work)
+    finish(work)
 
 
 @app.command()
@@ -162,7 +152,7 @@ def expect(scenario: ScenarioFile, seed: Seed = None, overrides: Overrides = Non
 
         return commands.expect(scenario, overrides or (), seed)
 
-    _finish(work)
+    finish(work)
 
 
 @app.command()
@@ -212,7 +202,7 @@ def replay(
             ["busyhour", *sys.argv[1:]],
         )
 
-    _finish(work)
+    finish(work)
 
 
 @app.command()
@@ -238,7 +228,7 @@ def check(
 
         return judge(history, capacity, caps, as_json=as_json)
 
-    _finish(work)
+    finish(work)
 
 
 @app.command()
@@ -250,101 +240,11 @@ def selftest() -> None:
 
         return commands.selftest()
 
-    _finish(work)
+    finish(work)
 
 
-@app.command()
-def watch(
-    target: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="A running service with the three published endpoints.",
-            show_default=False,
-        ),
-    ],
-    tenant: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TENANT",
-            help="A tenant whose own figures are read too; may be given several times.",
-            show_default=False,
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=0, help="Calls that may be held at the same time.", show_default=False),
-    ] = None,
-    interval: Annotated[str, typer.Option(help="From one poll to the next, like 500ms.")] = "1s",
-    count: Annotated[
-        int | None,
-        typer.Option(min=1, help="Polls; without it until Ctrl-C.", show_default=False),
-    ] = None,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first broken law.")
-    ] = False,
-    admin_token: AdminToken = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
-) -> None:
-    """Watch a running service: the laws its metrics must obey, poll after poll. Only reads."""
-    _check_url(target)
-    if not admin_token:
-        raise typer.BadParameter("--target needs the service's token in BUSYHOUR_ADMIN_TOKEN")
-    interval_us = _positive_us("--interval", interval)
-    tenants = tuple(dict.fromkeys(tenant or ()))
-
-    def work() -> int:
-        from simulator.watch.command import WatchOptions
-        from simulator.watch.command import watch as run_watch
-
-        return run_watch(
-            WatchOptions(
-                target, admin_token, tenants, limit, interval_us, count, as_json, fail_fast
-            )
-        )
-
-    _finish(work)
-
-
-@app.command()
-def probe(
-    target: Annotated[
-        str, typer.Option(metavar="URL", help="A running, idle service.", show_default=False)
-    ],
-    limit: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="So many calls of the tenant fit: the least of the total limit, its own and what "
-            "others have reserved leaves.",
-            show_default=False,
-        ),
-    ],
-    tenant: Annotated[
-        str | None,
-        typer.Option(help="Whose calls; the first that may call.", show_default=False),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each burst is fired.")] = 20,
-    admin_token: AdminToken = None,
-    call_token: CallToken = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Fire bursts around a limit: exactly as many calls get in as there is room for."""
-    _check_url(target)
-    if not (admin_token and call_token):
-        raise typer.BadParameter(
-            "--target needs the service's tokens in BUSYHOUR_ADMIN_TOKEN and BUSYHOUR_CALL_TOKEN"
-        )
-
-    def work() -> int:
-        from simulator.probe.command import ProbeOptions
-        from simulator.probe.command import probe as run_probe
-
-        return run_probe(
-            ProbeOptions(target, admin_token, call_token, tenant, limit, rounds, as_json)
-        )
-
-    _finish(work)
+app.command()(watch)
+app.command()(probe)
 
 
 @app.command()
@@ -411,25 +311,6 @@ def _is_address(target: str) -> bool:
         return False
 
 
-def _check_url(target: str) -> None:
-    """Raises :class:`typer.BadParameter`."""
-    if not target.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"--target is {target!r}; write http://HOST:PORT")
-
-
-def _positive_us(option: str, text: str) -> int:
-    """A duration above zero, in microseconds. Raises :class:`typer.BadParameter`."""
-    from simulator.scenario_file.units import UnitsInvalid, parse_duration_us
-
-    try:
-        duration_us = parse_duration_us(text)
-    except UnitsInvalid as error:
-        raise typer.BadParameter(f"{option}: {error}") from None
-    if duration_us == 0:
-        raise typer.BadParameter(f"{option}: must be longer than nothing")
-    return duration_us
-
-
 def _pairs(option: str, texts: Sequence[str]) -> Mapping[str, str]:
     """``NAME=VALUE`` texts as a mapping. Raises :class:`typer.BadParameter`."""
     pairs: dict[str, str] = {}
@@ -455,39 +336,7 @@ def _counts(option: str, texts: Sequence[str]) -> Mapping[str, int]:
     return counts
 
 
-def _finish(work: Callable[[], int]) -> NoReturn:
-    """Do the work and leave with its exit code; interruptions have theirs."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        code = work()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("busyhour: interrupted", file=sys.stderr)
-        code = INTERRUPTED
-    except BrokenPipeError:
-        _drop_output()
-        code = BROKEN_PIPE
-    except OSError as error:
-        print(f"busyhour: {error}", file=sys.stderr)
-        code = INVALID
-    except Exception:
-        # A fault of this program is no verdict: a traceback to report, and inconclusive.
-        sys.excepthook(*sys.exc_info())
-        code = INCONCLUSIVE
-    raise typer.Exit(code)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _drop_output() -> None:
-    """Keep the interpreter from complaining when it flushes what nobody reads."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-
-
-app.command()(load_command(_finish))
+app.command()(load_command(finish))
 
 
 def main() -> None:

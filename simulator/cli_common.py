@@ -1,0 +1,59 @@
+"""What every command of ``busyhour`` shares: tokens, addresses, and how it ends."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from simulator.exit_codes import BROKEN_PIPE, INCONCLUSIVE, INTERRUPTED, INVALID
+
+AdminToken = Annotated[
+    str | None,
+    typer.Option(envvar="BUSYHOUR_ADMIN_TOKEN", help="The target's.", show_default=False),
+]
+CallToken = Annotated[
+    str | None,
+    typer.Option(envvar="BUSYHOUR_CALL_TOKEN", help="The target's.", show_default=False),
+]
+
+
+def check_url(target: str) -> None:
+    """Raises :class:`typer.BadParameter`."""
+    if not target.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"--target is {target!r}; write http://HOST:PORT")
+
+
+def finish(work: Callable[[], int]) -> NoReturn:
+    """Do the work and leave with its exit code; interruptions have theirs."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = work()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("busyhour: interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        code = BROKEN_PIPE
+    except OSError as error:
+        print(f"busyhour: {error}", file=sys.stderr)
+        code = INVALID
+    except Exception:
+        # A fault of this program is no verdict: a traceback to report, and inconclusive.
+        sys.excepthook(*sys.exc_info())
+        code = INCONCLUSIVE
+    raise typer.Exit(code)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from complaining when it flushes what nobody reads."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
