@@ -104,6 +104,7 @@ class Driver:
             async with asyncio.TaskGroup() as around:
                 watching = around.create_task(self._watch_itself())
                 async with asyncio.TaskGroup() as self._group:
+                    self._group.create_task(self._change_all())
                     for at_us, work in self._marks():
                         self._group.create_task(self._at(at_us, work))
                     await self._offer_all()
@@ -136,10 +137,6 @@ class Driver:
         """What happens to no single call, and when."""
         wall_us, conditions = self._plan.wall_us, self._conditions
         return [
-            *(
-                (wall_us(change.at_us), partial(self._change, place))
-                for place, change in enumerate(conditions.changes)
-            ),
             *((wall_us(at_us), partial(self._look, at_us)) for at_us in conditions.checkpoints_us),
             *((wall_us(kill.at_us), partial(self._kill, kill)) for kill in self._kills),
         ]
@@ -147,6 +144,12 @@ class Driver:
     async def _at(self, due_us: int, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await self._until(due_us)
         await work()
+
+    async def _change_all(self) -> None:
+        """Each change is made of what the one before it left, so it waits for its answer."""
+        for place, change in enumerate(self._conditions.changes):
+            await self._until(self._plan.wall_us(change.at_us))
+            await self._change(place)
 
     async def _change(self, place: int) -> None:
         """Change the limits at every service that has its own."""

@@ -84,11 +84,6 @@ def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged
         measured=_measured(run.latencies),
     )
     notes = [note for history in judgements for note in history.notes]
-    if run.restarts:
-        notes.append(
-            f"the service was started anew {run.restarts} time(s): counters and slots are judged "
-            "from the last start on, answers from the first to the last"
-        )
     return LiveJudged(
         judgement,
         observed,

@@ -1,0 +1,281 @@
+"""A world for live runs in which time is counted, not spent: an event loop and a service.
+
+The loop never sleeps: when nothing is ready it goes on to the next timer. The service is the real
+core behind answers that take drawn times, or never come.
+"""
+
+import asyncio
+import random
+import selectors
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+
+from service.api.documents import capacity_document
+from service.calls import Lookup, Outcome
+from service.lifecycle import Deadlines
+from service.state.base import Answer, Decision, LimitChange, LimitsInvalid, Refusal, TenantPolicy
+from service.state.memory import MemoryCore
+from simulator.engines.limits import starting_policies
+from simulator.history import (
+    History,
+    HistoryDeadlines,
+    HistoryHeader,
+    HistoryWriter,
+    TenantLimits,
+    read_history,
+)
+from simulator.live.calls import CallRules, LiveTarget
+from simulator.live.client import CALLS, Reply
+from simulator.live.client import Answer as Said
+from simulator.live.driver import Driver
+from simulator.live.meters import Meters
+from simulator.live.plan import ClientFaults, Plan
+from simulator.live.recorder import Recorder
+from simulator.trace import CallTrace
+
+T = TypeVar("T")
+
+NO_FAULTS = ClientFaults()
+RULES = CallRules()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time goes on only when there is nothing else to do, and then to the next timer at once."""
+
+    def __init__(self) -> None:
+        super().__init__(selectors.SelectSelector())
+        self.now_s = 0.0
+
+    def time(self) -> float:
+        return self.now_s
+
+    def _run_once(self) -> None:
+        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
+            self.now_s = max(self.now_s, self._scheduled[0]._when)  # type: ignore[attr-defined]
+        super()._run_once()  # type: ignore[misc]
+
+    @property
+    def now_us(self) -> int:
+        return round(self.now_s * 1e6)
+
+
+def in_virtual_time(work: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
+    loop = VirtualLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(work(loop))
+
+
+@dataclass
+class World:
+    """One service and how it answers; times in microseconds of wall-clock time.
+
+    A request arrives ``to_us`` after it was sent and is answered ``back_us`` later; both draw.
+    ``silent`` says of a request whether its answer is lost. ``stall_us`` freezes the driver, not
+    the service, in every send.
+    """
+
+    make_core: Callable[..., MemoryCore] = MemoryCore
+    to_us: Callable[[], int] = lambda: 0
+    back_us: Callable[[], int] = lambda: 0
+    silent: Callable[[], bool] = lambda: False
+    timeout_us: int = 1_000_000
+    stall_us: int = 0
+    sent: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def core(self, plan: Plan) -> MemoryCore:
+        conditions = plan.trace.conditions
+        self.lookups = {
+            tenant.tenant_id: Lookup.FOUND if tenant.instructions else Lookup.MISSING
+            for tenant in conditions.tenants
+        }
+
+        def wall(deadline: int | None) -> int | None:
+            return None if deadline is None else max(1, plan.wall_us(deadline))
+
+        self.deadlines = Deadlines(
+            wall(conditions.pending_deadline_us),
+            wall(conditions.accepted_deadline_us),
+            wall(conditions.active_deadline_us),
+        )
+        return self.make_core(
+            conditions.max_concurrent_calls,
+            tenants=starting_policies(conditions),
+            deadlines=self.deadlines,
+        )
+
+
+class FakeClient:
+    """What the driver asks; the core answers at the loop's time."""
+
+    def __init__(self, world: World, core: MemoryCore, loop: VirtualLoop) -> None:
+        self._world = world
+        self._core = core
+        self._loop = loop
+        self._arriving: set[asyncio.Task[Reply]] = set()
+
+    async def post(self, path: str, body: bytes, timeout_s: float | None = None) -> Reply:
+        world, parts = self._world, path.removeprefix(CALLS).split("/")
+        document = msgspec.json.decode(body) if body else {}
+        call_id = document["call_id"] if parts == [""] else unquote(parts[1])
+        world.sent.append((self._loop.now_us, "offer" if parts == [""] else parts[2], call_id))
+        self._loop.now_s += world.stall_us / 1e6
+        task = asyncio.create_task(self._answer(parts[-1], call_id, document))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+        try:
+            async with asyncio.timeout(world.timeout_us / 1e6 if timeout_s is None else timeout_s):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            return Reply("indefinite", said="no answer in time")
+
+    async def post_and_leave(self, path: str, body: bytes) -> Reply:
+        await self.post(path, body, 1e-6)
+        return Reply("indefinite", said="the client left before the answer")
+
+    async def change_limits(self, document: dict[str, Any]) -> Reply:
+        await asyncio.sleep(self._world.to_us() / 1e6)
+        tenants = {name: TenantPolicy(**row) for name, row in document["tenants"].items()}
+        change = LimitChange(document.get("max_concurrent_calls"), tenants)
+        try:
+            self._core.change_limits(change, self._loop.now_us)
+        except LimitsInvalid as error:
+            return Reply("refused", 422, said=str(error))
+        await asyncio.sleep(self._world.back_us() / 1e6)
+        return Reply("ok", 200, Said())
+
+    async def capacity(self) -> dict[str, Any]:
+        await asyncio.sleep(self._world.to_us() / 1e6)
+        self._core.advance(self._loop.now_us)
+        document = capacity_document(self._core.snapshot(), "system", True)
+        await asyncio.sleep(self._world.back_us() / 1e6)
+        return dict(document)
+
+    async def held(self) -> dict[str, Any]:
+        self._core.advance(self._loop.now_us)
+        held = self._core.held()
+        return {"pending_call_ids": list(held.pending), "accepted_call_ids": list(held.accepted)}
+
+    async def _answer(self, event: str, call_id: str, document: dict[str, Any]) -> Reply:
+        world = self._world
+        await asyncio.sleep(world.to_us() / 1e6)
+        answer = self._step(event, call_id, document)
+        if world.silent():
+            await asyncio.sleep(world.timeout_us / 1e6 + 1)
+        await asyncio.sleep(world.back_us() / 1e6)
+        return _reply(answer)
+
+    def _step(self, event: str, call_id: str, document: dict[str, Any]) -> Answer:
+        core, at_us = self._core, self._loop.now_us
+        if event == "":
+            return core.offer(call_id, document["tenant_id"], at_us)
+        if event == "accept":
+            view = core.call(call_id)
+            found = Lookup.FOUND if view is None else self._world.lookups[view.tenant_id]
+            return core.accept(call_id, Lookup(document.get("lookup", found)), at_us)
+        if event == "start":
+            return core.start(call_id, at_us)
+        if event == "refer":
+            return core.refer(call_id, at_us)
+        return core.end(call_id, Outcome(document["outcome"]), at_us)
+
+
+_STATUS = {Refusal.UNKNOWN_CALL: 404, Refusal.CALL_MEMORY_FULL: 503}
+
+
+def _reply(answer: Answer) -> Reply:
+    if answer.refusal is not None:
+        status = _STATUS.get(answer.refusal, 409)
+        return Reply("refused", status, code=answer.refusal.value)
+    assert isinstance(answer.decision, Decision)
+    return Reply(
+        "ok",
+        200,
+        Said(
+            answer.decision.value,
+            None if answer.reason is None else answer.reason.value,
+            tuple(scope.value for scope in answer.scopes),
+            answer.fallback,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Played:
+    driver: Driver
+    meters: Meters
+    history: History
+    world: World
+    core: MemoryCore
+
+    def operations(self, call_id: str) -> list[tuple[str, int, str]]:
+        return [
+            (operation.op, operation.invoke_us, operation.result)
+            for operation in sorted(self.history.operations, key=lambda each: each.invoke_us)
+            if operation.call_id == call_id
+        ]
+
+
+def play(
+    trace: CallTrace,
+    directory: Path,
+    *,
+    world: World | None = None,
+    speed: float = 0.001,
+    faults: ClientFaults = NO_FAULTS,
+    rules: CallRules = RULES,
+    cancel_at_us: int | None = None,
+) -> Played:
+    """Drive a trace in virtual time; at the default speed 1 us of the trace is 1 ms."""
+    world = world or World()
+    plan = Plan(trace, speed, faults)
+    core = world.core(plan)
+    meters = Meters(late_us=50_000)
+    path = directory / "history.jsonl"
+    header = HistoryHeader(
+        limit=trace.conditions.max_concurrent_calls,
+        tenants={
+            tenant.tenant_id: TenantLimits(
+                tenant.max_concurrent_calls, tenant.reserved_calls, tenant.enabled
+            )
+            for tenant in trace.conditions.tenants
+            if tenant.configured
+        },
+        deadlines=HistoryDeadlines(
+            world.deadlines.pending_us, world.deadlines.accepted_us, world.deadlines.active_us
+        ),
+        timeout_us=world.timeout_us,
+    )
+
+    async def drive(loop: VirtualLoop) -> Driver:
+        client = FakeClient(world, core, loop)
+        before: dict[str, Any] = {"total": {}, "tenants": {}}
+        with HistoryWriter(path, header) as writer:
+            target = LiveTarget(client, Recorder(writer, before, meters.results), "c")
+            driver = Driver(plan, [[target]], rules, meters, lambda: loop.now_us)
+            task = asyncio.ensure_future(driver.run())
+            if cancel_at_us is not None:
+                loop.call_at(cancel_at_us / 1e6, task.cancel)
+            await asyncio.gather(task, return_exceptions=cancel_at_us is not None)
+        return driver
+
+    driver = in_virtual_time(drive)
+    return Played(driver, meters, read_history(path), world, core)
+
+
+def drawn_world(rng: random.Random, timeout_us: int = 30_000) -> World:
+    """A service that takes up to 20 ms each way and now and then does not answer."""
+    return World(
+        to_us=lambda: rng.randint(0, 20_000) * rng.randint(0, 1),
+        back_us=lambda: rng.randint(0, 20_000) * rng.randint(0, 1),
+        silent=lambda: rng.randint(0, 19) == 0,
+        timeout_us=timeout_us,
+    )
+
+
+def kinds(alarms: Sequence[Any]) -> list[str]:
+    return [f"{alarm.kind}: {alarm.message}" for alarm in alarms]

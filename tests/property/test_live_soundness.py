@@ -1,0 +1,63 @@
+"""A sound service never gives an alarm, whatever the network does to requests and answers."""
+
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.calls import Event
+from simulator.checker import check_history
+from simulator.live.calls import CallRules
+from simulator.live.plan import ClientFaults
+from simulator.scenario import CancelFault
+from simulator.trace import CallTrace
+from tests.live_world import World, drawn_world, kinds, play
+from tests.strategies import seeded_trace, traces
+
+
+def assert_sound(trace: CallTrace, seed: int) -> None:
+    rng = random.Random(seed)
+    cancels = tuple(CancelFault(event, 0.1) for event in Event if event <= Event.HANGUP)
+    with tempfile.TemporaryDirectory() as directory:
+        played = play(
+            trace,
+            Path(directory),
+            world=drawn_world(rng),
+            faults=ClientFaults(seed, cancels=cancels if rng.randint(0, 1) else ()),
+            rules=CallRules(retries=rng.randint(0, 2)),
+        )
+    assert not played.history.truncated
+    judged = check_history(played.history)
+    assert kinds(judged.alarms) == []
+    for bound in judged.bounds:
+        assert bound.low <= bound.observed
+        assert bound.high is None or bound.observed <= bound.high
+
+
+@given(traces(12), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_no_alarm_whatever_is_lost_or_late(trace: CallTrace, seed: int) -> None:
+    assert_sound(trace, seed)
+
+
+@pytest.mark.soak
+def test_no_alarm_in_two_thousand_runs() -> None:
+    for seed in range(2000):
+        assert_sound(seeded_trace(seed), seed)
+
+
+@given(traces(12))
+@settings(max_examples=40, deadline=None)
+def test_with_every_answer_at_once_nothing_is_uncertain(trace: CallTrace) -> None:
+    """Then every offer that was made has an answer, and every slot is free in the end."""
+    with tempfile.TemporaryDirectory() as directory:
+        played = play(trace, Path(directory), world=World())
+    (final,) = played.driver.final
+    assert final.total["in_use"] == 0
+    assert {operation.result for operation in played.history.operations} <= {"ok", "refused"}
+    offered = {each.call_id for each in played.history.operations if each.op == "offer"}
+    assert final.total_counters["offered_calls"] == len(offered)
+    assert played.meters.late_sends == played.meters.dropped == 0
