@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from service.calls import UNKNOWN_TENANT
+from service.calls import COUNTER_NAMES, MINUTES_PROCESSED, UNKNOWN_TENANT, Counter
 from simulator.checker.columns import ACCEPT, END, OFFER, REFER, START, Bools, Names
 from simulator.checker.judgement import Alarm, Bound, Findings
 from simulator.checker.limits import LimitsOverTime
@@ -22,7 +22,7 @@ from simulator.checker.windows import CLOCK_RATE_TOLERANCE, Effect, Windows
 from simulator.history import OPS, Operation
 from simulator.trace import Int64s
 
-ACTIVE_US: Final = "active_us_total"
+ACTIVE_US: Final = COUNTER_NAMES[Counter.ACTIVE_US_TOTAL]
 TRUNCATION_US: Final = 2
 """Two instants cut to whole microseconds on either side make a duration wrong by this much."""
 
@@ -30,23 +30,33 @@ NEAREST_READS: Final = 20
 """Earlier reads tried, from the nearest, for one after which the figure already went wrong."""
 
 _CHANGED_BY: Final[Mapping[str, tuple[int, ...]]] = {
-    "offered_calls": (OFFER,),
-    "rejected_calls_capacity": (OFFER,),
-    "rejected_calls_tenant_not_configured": (OFFER,),
-    "accepted_calls": (OFFER, ACCEPT),
-    "rejected_calls_instructions_missing": (OFFER, ACCEPT),
-    "instructions_db_errors": (OFFER, ACCEPT),
-    "fallback_instructions_used": (OFFER, ACCEPT),
-    "started_calls": (START,),
-    "referred_calls": (REFER,),
-    "ended_calls": (END,),
-    "failed_calls": (END,),
-    "abandoned_pending": (END,),
-    "abandoned_accepted": (END,),
-    "active_calls": (START, END),
+    COUNTER_NAMES[Counter.OFFERED_CALLS]: (OFFER,),
+    COUNTER_NAMES[Counter.REJECTED_CALLS_CAPACITY]: (OFFER,),
+    COUNTER_NAMES[Counter.REJECTED_CALLS_TENANT_NOT_CONFIGURED]: (OFFER,),
+    COUNTER_NAMES[Counter.ACCEPTED_CALLS]: (OFFER, ACCEPT),
+    COUNTER_NAMES[Counter.REJECTED_CALLS_INSTRUCTIONS_MISSING]: (OFFER, ACCEPT),
+    COUNTER_NAMES[Counter.INSTRUCTIONS_DB_ERRORS]: (OFFER, ACCEPT),
+    COUNTER_NAMES[Counter.FALLBACK_INSTRUCTIONS_USED]: (OFFER, ACCEPT),
+    COUNTER_NAMES[Counter.STARTED_CALLS]: (START,),
+    COUNTER_NAMES[Counter.REFERRED_CALLS]: (REFER,),
+    COUNTER_NAMES[Counter.ENDED_CALLS]: (END,),
+    COUNTER_NAMES[Counter.FAILED_CALLS]: (END,),
+    COUNTER_NAMES[Counter.ABANDONED_PENDING]: (END,),
+    COUNTER_NAMES[Counter.ABANDONED_ACCEPTED]: (END,),
+    COUNTER_NAMES[Counter.ACTIVE_CALLS]: (START, END),
     ACTIVE_US: (START, END),
     IN_USE: (OFFER, ACCEPT, END),
 }
+
+
+_OF_UNKNOWN_TOO: Final = (
+    COUNTER_NAMES[Counter.OFFERED_CALLS],
+    COUNTER_NAMES[Counter.REJECTED_CALLS_TENANT_NOT_CONFIGURED],
+)
+_OF_OFFERS: Final = (
+    COUNTER_NAMES[Counter.OFFERED_CALLS],
+    COUNTER_NAMES[Counter.REJECTED_CALLS_CAPACITY],
+)
 
 
 def effects_of(windows: Windows) -> dict[str, Effect]:
@@ -55,21 +65,21 @@ def effects_of(windows: Windows) -> dict[str, Effect]:
     nobody = np.zeros(len(failed_lookups), np.bool_)
     accept_low = windows.rejected_instructions.low_us
     return {
-        "offered_calls": windows.offered,
-        "rejected_calls_capacity": windows.rejected_capacity,
-        "rejected_calls_tenant_not_configured": windows.rejected_tenant,
-        "accepted_calls": windows.accepted,
-        "rejected_calls_instructions_missing": windows.rejected_instructions,
-        "instructions_db_errors": Effect(
+        COUNTER_NAMES[Counter.OFFERED_CALLS]: windows.offered,
+        COUNTER_NAMES[Counter.REJECTED_CALLS_CAPACITY]: windows.rejected_capacity,
+        COUNTER_NAMES[Counter.REJECTED_CALLS_TENANT_NOT_CONFIGURED]: windows.rejected_tenant,
+        COUNTER_NAMES[Counter.ACCEPTED_CALLS]: windows.accepted,
+        COUNTER_NAMES[Counter.REJECTED_CALLS_INSTRUCTIONS_MISSING]: windows.rejected_instructions,
+        COUNTER_NAMES[Counter.INSTRUCTIONS_DB_ERRORS]: Effect(
             accept_low, windows.rejected_instructions.high_us, failed_lookups, nobody
         ),
-        "fallback_instructions_used": windows.fallback,
-        "started_calls": windows.started,
-        "referred_calls": windows.referred,
-        "ended_calls": windows.ended,
-        "failed_calls": windows.failed,
-        "abandoned_pending": windows.abandoned_pending,
-        "abandoned_accepted": windows.abandoned_accepted,
+        COUNTER_NAMES[Counter.FALLBACK_INSTRUCTIONS_USED]: windows.fallback,
+        COUNTER_NAMES[Counter.STARTED_CALLS]: windows.started,
+        COUNTER_NAMES[Counter.REFERRED_CALLS]: windows.referred,
+        COUNTER_NAMES[Counter.ENDED_CALLS]: windows.ended,
+        COUNTER_NAMES[Counter.FAILED_CALLS]: windows.failed,
+        COUNTER_NAMES[Counter.ABANDONED_PENDING]: windows.abandoned_pending,
+        COUNTER_NAMES[Counter.ABANDONED_ACCEPTED]: windows.abandoned_accepted,
     }
 
 
@@ -96,7 +106,7 @@ class CounterBounds:
         for read in reads:
             for key, value in read.figures.items():
                 unit, figure, slack = in_microseconds(key, value)
-                if key[1] == "minutes_processed" and (key[0], ACTIVE_US) in read.figures:
+                if key[1] == MINUTES_PROCESSED and (key[0], ACTIVE_US) in read.figures:
                     continue
                 by_key.setdefault(unit, []).append((read, figure, slack))
         for key, readings in by_key.items():
@@ -140,7 +150,7 @@ class CounterBounds:
         effect = self._effects[name]
         done = np.sort(effect.high_us[sure])
         begun_us = np.sort(effect.low_us[possible])
-        if name in ("offered_calls", "rejected_calls_capacity"):
+        if name in _OF_OFFERS:
             left_over = 0
         low = np.searchsorted(done, low_us, side="left") + base
         high = np.searchsorted(begun_us, high_us, side="right") + base + left_over
@@ -154,7 +164,7 @@ class CounterBounds:
         """Which calls surely, and which possibly, count in a tenant's row of a counter."""
         tenant, name = key
         effect, windows = self._effects[name], self.slots.windows
-        by_tenant = name in ("offered_calls", "rejected_calls_tenant_not_configured")
+        by_tenant = name in _OF_UNKNOWN_TOO
         if tenant == UNKNOWN_TENANT and by_tenant:
             rejected = windows.rejected_tenant
             surely_not_own = ~self._may_be(configured=True)

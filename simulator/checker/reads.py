@@ -6,7 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from service.calls import COUNTERS, MINUTES_PROCESSED, UNKNOWN_TENANT, US_PER_MINUTE
+from service.calls import (
+    COUNTER_NAMES,
+    COUNTERS,
+    MINUTES_PROCESSED,
+    UNKNOWN_TENANT,
+    US_PER_MINUTE,
+    Counter,
+)
 from simulator.checker.judgement import Alarm, Findings
 from simulator.checker.stretch import in_order
 from simulator.history import Operation
@@ -14,14 +21,18 @@ from simulator.history import Operation
 IN_USE: Final = "in_use"
 GAUGES: Final = (IN_USE, *(spec.name for spec in COUNTERS if spec.is_gauge))
 KNOWN: Final = frozenset((*(spec.name for spec in COUNTERS), MINUTES_PROCESSED))
-LAWS: Final = (
-    (
-        "active_calls = started_calls - ended_calls",
-        ("active_calls", "ended_calls"),
-        "started_calls",
-    ),
+_ACTIVE, _STARTED, _ENDED, _FAILED, _REFERRED = (
+    COUNTER_NAMES[counter]
+    for counter in (
+        Counter.ACTIVE_CALLS,
+        Counter.STARTED_CALLS,
+        Counter.ENDED_CALLS,
+        Counter.FAILED_CALLS,
+        Counter.REFERRED_CALLS,
+    )
 )
-AT_MOST: Final = (("failed_calls", "ended_calls"), ("referred_calls", "started_calls"))
+LAWS: Final = ((f"{_ACTIVE} = {_STARTED} - {_ENDED}", (_ACTIVE, _ENDED), _STARTED),)
+AT_MOST: Final = ((_FAILED, _ENDED), (_REFERRED, _STARTED))
 
 Key = tuple[str | None, str]
 """A tenant (None: the total) and the name of a counter, or ``in_use``."""
@@ -154,5 +165,5 @@ def in_microseconds(key: Key, value: float) -> tuple[Key, float, float]:
     """A figure in the units of its bounds, and how far rounding may have moved it."""
     if key[1] == MINUTES_PROCESSED:
         micros = value * US_PER_MINUTE
-        return (key[0], "active_us_total"), micros, 1.0 + 1e-9 * abs(micros)
+        return (key[0], COUNTER_NAMES[Counter.ACTIVE_US_TOTAL]), micros, 1.0 + 1e-9 * abs(micros)
     return key, value, 0.0

@@ -67,8 +67,6 @@ class Windows:
     abandoned_pending: Effect
     abandoned_accepted: Effect
     released: Effect
-    answered: Bools
-    """Whether an offer of the call was definitely answered."""
 
 
 def windows_of(columns: Columns, calls: int, deadlines: HistoryDeadlines) -> Windows:
@@ -87,6 +85,7 @@ class _Builder:
         self._said = {
             code: columns.sure & (answer == code) for code in range(REJECTED_INSTRUCTIONS + 1)
         }
+        self._turned_away = (answer == REJECTED_CAPACITY) | (answer == REJECTED_TENANT)
         self._is_accept = (op == ACCEPT) | (
             (op == OFFER)
             & (
@@ -109,107 +108,38 @@ class _Builder:
         return found
 
     def windows(self) -> Windows:
-        columns, said, op = self._columns, self._said, self._columns.op
-        ok_end = said[ENDED] | said[ABANDONED]
+        said = self._said
         was_active = said[STARTED] | said[REFERRED] | said[ENDED]
         was_accepted = was_active | said[ACCEPTED]
         was_admitted = was_accepted | said[ADMITTED] | said[ABANDONED] | said[REJECTED_INSTRUCTIONS]
-        # An operation that may belong to another stretch was answered there: it may have had the
-        # effect it was answered, while one without an answer may have had any.
-        blank, answer = self._unanswered, columns.answer
-        turned_away = (answer == REJECTED_CAPACITY) | (answer == REJECTED_TENANT)
-
-        offers = (op == OFFER) & self._may
-        offered = self._effect(
-            self._first(offers), columns.sure & (op == OFFER) | was_admitted, self._any(offers)
-        )
-        surely_admitted = self._any(was_admitted)
-        full, unknown = self._any(said[REJECTED_CAPACITY]), self._any(said[REJECTED_TENANT])
-        admitted = self._effect(
-            offered.low_us, was_admitted, self._any(offers & ~turned_away) & ~full & ~unknown
-        )
-        rejected_capacity = self._effect(
-            offered.low_us,
-            said[REJECTED_CAPACITY],
-            self._any(offers & (blank | (answer == REJECTED_CAPACITY)))
-            & ~surely_admitted
-            & ~unknown,
-        )
-        rejected_tenant = self._effect(
-            offered.low_us,
-            said[REJECTED_TENANT],
-            self._any(offers & (blank | (answer == REJECTED_TENANT))) & ~surely_admitted & ~full,
-        )
-
-        accepts = self._is_accept & self._may & ~turned_away
-        accept_low = np.maximum(self._first(accepts), admitted.low_us)
-        no_instructions = answer == REJECTED_INSTRUCTIONS
-        accepted = self._effect(
-            accept_low,
-            was_accepted,
-            self._any(accepts & ~no_instructions)
-            & admitted.possible
-            & ~self._any(said[REJECTED_INSTRUCTIONS]),
-        )
-        rejected_instructions = self._effect(
-            accept_low,
-            said[REJECTED_INSTRUCTIONS],
-            self._any(accepts & (blank | no_instructions)) & admitted.possible & ~accepted.sure,
-        )
-        fell_back = (columns.flags & FALLBACK) > 0
-        plain = self._any(
-            columns.sure & self._is_accept & (columns.answer == ACCEPTED) & ~fell_back
-        )
-        fallback = self._effect(
-            accept_low, columns.sure & self._is_accept & fell_back, accepted.possible & ~plain
-        )
-
-        starts = (op == START) & self._may
-        start_low = np.maximum(self._first(starts), accept_low)
+        offered, admitted, full, unknown = self._offers(was_admitted)
+        accepted, no_instructions, fallback = self._accepts(admitted, was_accepted)
+        starts, refers = self._may_be(START), self._may_be(REFER)
+        start_low = np.maximum(self._first(starts), accepted.low_us)
         started = self._effect(start_low, was_active, self._any(starts) & accepted.possible)
-        refers = (op == REFER) & self._may
         referred = self._effect(
             np.maximum(self._first(refers), start_low),
             said[REFERRED],
             self._any(refers) & started.possible,
         )
-
-        ends = (op == END) & self._may
-        alive = np.maximum(admitted.low_us, np.where(accepted.sure, accept_low, 0))
+        ends = self._may_be(END)
+        # What it was answered shows that the call still held its slot by then.
+        alive = np.maximum(admitted.low_us, np.where(accepted.sure, accepted.low_us, 0))
         alive = np.maximum(alive, np.where(started.sure, start_low, 0))
         alive = np.maximum(alive, np.where(referred.sure, referred.low_us, 0))
         expiry = self._expiry(admitted, accepted, started)
-        end_low = np.maximum(np.minimum(self._first(ends), expiry), alive)
-        can_end = admitted.possible & (self._any(ends) | (expiry < FOREVER))
-        gave_up, finished = self._any(said[ABANDONED]), self._any(said[ENDED])
-        ended = self._effect(
-            np.maximum(end_low, start_low), said[ENDED], can_end & started.possible & ~gave_up
-        )
-        failing = ends & ((columns.flags & ENDS_FAILED) > 0)
-        may_fail = self._any(failing) | (expiry < FOREVER) & ~finished
-        all_fail = self._any(ends) & ~self._any(ends & ~failing)
-        failed = Effect(
-            ended.low_us, ended.high_us, ended.possible & may_fail, ended.sure & all_fail
-        )
-        abandons = self._effect(end_low, said[ABANDONED], can_end & ~finished & ~started.sure)
-        surely_pending = abandons.sure & ~accepted.possible
-        pending = Effect(
-            end_low, abandons.high_us, abandons.possible & ~accepted.sure, surely_pending
-        )
-        waiting_low = np.maximum(end_low, accept_low)
-        waiting = Effect(
-            waiting_low,
-            np.maximum(abandons.high_us, waiting_low),
-            abandons.possible & accepted.possible,
-            abandons.sure & accepted.sure,
-        )
+        over_low = np.maximum(np.minimum(self._first(ends), expiry), alive)
+        may_be_over = admitted.possible & (self._any(ends) | (expiry < FOREVER))
+        over = Effect(over_low, over_low, may_be_over, may_be_over)
+        ended, failed = self._ends(started, over, expiry)
+        pending, waiting = self._abandons(accepted, started, over)
         return Windows(
             offered=offered,
             admitted=admitted,
-            rejected_capacity=rejected_capacity,
-            rejected_tenant=rejected_tenant,
+            rejected_capacity=full,
+            rejected_tenant=unknown,
             accepted=accepted,
-            rejected_instructions=rejected_instructions,
+            rejected_instructions=no_instructions,
             fallback=fallback,
             started=started,
             referred=referred,
@@ -217,9 +147,89 @@ class _Builder:
             failed=failed,
             abandoned_pending=pending,
             abandoned_accepted=waiting,
-            released=self._released(ok_end, can_end, end_low, alive, rejected_instructions),
-            answered=self._any(columns.sure & (op == OFFER)),
+            released=self._released(over, alive, no_instructions),
         )
+
+    def _may_be(self, op: int) -> Bools:
+        """Operations of a kind that took effect or may have."""
+        found: Bools = (self._columns.op == op) & self._may
+        return found
+
+    # An operation that may belong to another stretch was answered there: it may have had the
+    # effect it was answered, while one without an answer may have had any.
+
+    def _offers(self, was_admitted: Bools) -> tuple[Effect, Effect, Effect, Effect]:
+        """Offered, admitted, rejected for capacity, rejected as unknown."""
+        said, answer, blank = self._said, self._columns.answer, self._unanswered
+        offers = self._may_be(OFFER)
+        low = self._first(offers)
+        offered = self._effect(
+            low, self._columns.sure & (self._columns.op == OFFER) | was_admitted, self._any(offers)
+        )
+        admitted = self._any(was_admitted)
+        full, unknown = self._any(said[REJECTED_CAPACITY]), self._any(said[REJECTED_TENANT])
+        may_admit = self._any(offers & ~self._turned_away)
+        may_be_full = self._any(offers & (blank | (answer == REJECTED_CAPACITY)))
+        may_be_unknown = self._any(offers & (blank | (answer == REJECTED_TENANT)))
+        return (
+            offered,
+            self._effect(low, was_admitted, may_admit & ~full & ~unknown),
+            self._effect(low, said[REJECTED_CAPACITY], may_be_full & ~admitted & ~unknown),
+            self._effect(low, said[REJECTED_TENANT], may_be_unknown & ~admitted & ~full),
+        )
+
+    def _accepts(self, admitted: Effect, was_accepted: Bools) -> tuple[Effect, Effect, Effect]:
+        """Accepted, rejected for missing instructions, accepted on fallback instructions."""
+        columns, rejected = self._columns, self._said[REJECTED_INSTRUCTIONS]
+        accepts = self._is_accept & self._may & ~self._turned_away
+        low = np.maximum(self._first(accepts), admitted.low_us)
+        turned_down = columns.answer == REJECTED_INSTRUCTIONS
+        may_accept = self._any(accepts & ~turned_down) & ~self._any(rejected)
+        accepted = self._effect(low, was_accepted, may_accept & admitted.possible)
+        may_reject = self._any(accepts & (self._unanswered | turned_down)) & ~accepted.sure
+        no_instructions = self._effect(low, rejected, may_reject & admitted.possible)
+        answered = columns.sure & self._is_accept
+        fell_back = (columns.flags & FALLBACK) > 0
+        plain = self._any(answered & (columns.answer == ACCEPTED) & ~fell_back)
+        fallback = self._effect(low, answered & fell_back, accepted.possible & ~plain)
+        return accepted, no_instructions, fallback
+
+    def _ends(self, started: Effect, over: Effect, expiry: Int64s) -> tuple[Effect, Effect]:
+        """Ended, and ended with an error."""
+        ends = self._may_be(END)
+        gave_up, finished = self._any(self._said[ABANDONED]), self._any(self._said[ENDED])
+        ended = self._effect(
+            np.maximum(over.low_us, started.low_us),
+            self._said[ENDED],
+            over.possible & started.possible & ~gave_up,
+        )
+        failing = ends & ((self._columns.flags & ENDS_FAILED) > 0)
+        may_fail = self._any(failing) | (expiry < FOREVER) & ~finished
+        all_fail = self._any(ends) & ~self._any(ends & ~failing)
+        return ended, Effect(
+            ended.low_us, ended.high_us, ended.possible & may_fail, ended.sure & all_fail
+        )
+
+    def _abandons(self, accepted: Effect, started: Effect, over: Effect) -> tuple[Effect, Effect]:
+        """Given up before the accept, and after it."""
+        finished = self._any(self._said[ENDED])
+        either = self._effect(
+            over.low_us, self._said[ABANDONED], over.possible & ~finished & ~started.sure
+        )
+        pending = Effect(
+            either.low_us,
+            either.high_us,
+            either.possible & ~accepted.sure,
+            either.sure & ~accepted.possible,
+        )
+        low = np.maximum(over.low_us, accepted.low_us)
+        waiting = Effect(
+            low,
+            np.maximum(either.high_us, low),
+            either.possible & accepted.possible,
+            either.sure & accepted.sure,
+        )
+        return pending, waiting
 
     def _effect(self, low_us: Int64s, evidence: Bools, possible: Bools) -> Effect:
         """An effect that the operations of ``evidence`` show to have happened by then."""
@@ -243,18 +253,12 @@ class _Builder:
                 earliest = np.where(open_state, np.minimum(earliest, due), earliest)
         return earliest
 
-    def _released(
-        self,
-        ok_end: Bools,
-        can_end: Bools,
-        end_low: Int64s,
-        alive: Int64s,
-        rejected: Effect,
-    ) -> Effect:
+    def _released(self, over: Effect, alive: Int64s, rejected: Effect) -> Effect:
         low = np.minimum(
-            np.where(can_end, end_low, FOREVER),
+            np.where(over.possible, over.low_us, FOREVER),
             np.where(rejected.possible, rejected.low_us, FOREVER),
         )
         low = np.maximum(low, alive)
-        evidence = ok_end | self._said[REJECTED_INSTRUCTIONS]
+        said = self._said
+        evidence = said[ENDED] | said[ABANDONED] | said[REJECTED_INSTRUCTIONS]
         return self._effect(low, evidence, low < FOREVER)

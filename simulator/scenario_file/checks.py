@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.calls import UNKNOWN_TENANT
+from simulator.conditions import CALL_MEMORY_US, UNLIMITED
 from simulator.scenario_file import model
-from simulator.scenario_file.fields import UNLIMITED
 from simulator.scenario_file.problems import Path, Report, did_you_mean
-from simulator.scenario_file.units import UNIT_US, format_duration
+from simulator.scenario_file.units import format_duration
 
 MOST_CHECKPOINTS: Final = 10_000
-CALL_MEMORY_US: Final = UNIT_US["h"]
-"""How long the service remembers a finished call; an offer repeated later would be a new call."""
-
 _LONGEST_ID: Final = 200
 _SLACK: Final = 1e-9
 _FORGOTTEN: Final = "must be under 1h: a call is forgotten then, and the offer would be a new one"
@@ -86,7 +83,9 @@ def _check_tenants(shape: model.ScenarioShape, report: Report) -> None:
             _check_has_no_traffic(tenant, path, report)
             continue
         if tenant.arrivals is None:
-            report((*path, "arrivals"), "is missing: like {type: poisson, rate: 2/s}")
+            report(
+                (*path, "arrivals"), "is missing: when calls come, like {type: poisson, rate: 2/s}"
+            )
             continue
         if tenant.redial is not None and tenant.arrivals.type == "finite_source":
             report(
