@@ -6,17 +6,19 @@ would be right.
 
 from collections import Counter
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from service.calls import UNKNOWN_TENANT, Event
-from simulator.trace import (
+from simulator.conditions import (
+    CALL_MEMORY_US,
     MAX_US,
+    MOST_CALLS,
     NEVER,
+    UNLIMITED,
     AfterOn,
-    CallTrace,
     Conditions,
     DeliveryAction,
     EndKind,
@@ -24,12 +26,12 @@ from simulator.trace import (
     TraceInvalid,
 )
 
-CALL_MEMORY_US: Final = 3_600_000_000
-"""How long the service remembers a finished call; a doubled offer must come within it."""
-
-UNLIMITED: Final = "unlimited"
+if TYPE_CHECKING:
+    from simulator.trace import CallTrace
 
 _SPAN: Final = 2**32
+
+_FIRST_ATTEMPT: Final = "attempt must be 0: the row is no redial"
 
 _DTYPES: Final = {
     "tenant": np.int32,
@@ -48,8 +50,8 @@ _DTYPES: Final = {
 }
 
 
-def check_trace(trace: CallTrace) -> None:
-    """Raises :class:`~simulator.trace.TraceInvalid` with the first thing that is wrong."""
+def check_trace(trace: "CallTrace") -> None:
+    """Raises :class:`~simulator.conditions.TraceInvalid` with the first thing that is wrong."""
     check_conditions(trace.conditions)
     _check_shapes(trace)
     if len(trace):
@@ -58,7 +60,7 @@ def check_trace(trace: CallTrace) -> None:
     _check_deliveries(trace)
 
 
-def _check_shapes(trace: CallTrace) -> None:
+def _check_shapes(trace: "CallTrace") -> None:
     rows = len(trace)
     for name, dtype in _DTYPES.items():
         column = getattr(trace, name)
@@ -70,7 +72,7 @@ def _check_shapes(trace: CallTrace) -> None:
             )
 
 
-def _check_values(trace: CallTrace) -> None:
+def _check_values(trace: "CallTrace") -> None:
     tenants = len(trace.conditions.tenants)
     _in_range(trace, "tenant", 0, tenants - 1)
     for name in ("setup_us", "connect_us", "hold_us"):
@@ -83,7 +85,7 @@ def _check_values(trace: CallTrace) -> None:
         _none(trace.refer_us > trace.hold_us, "refer_us lies beyond hold_us")
 
 
-def _check_order(trace: CallTrace) -> None:
+def _check_order(trace: "CallTrace") -> None:
     """Independent rows in order of time, dependent ones behind their predecessors."""
     after, after_on = trace.after, trace.after_on
     if after.shape == (1,) and after[0] == NEVER:
@@ -91,6 +93,7 @@ def _check_order(trace: CallTrace) -> None:
         offers = trace.offer_us
         _none(offers < 0, "offer_us is missing in a row without a predecessor")
         _none(offers[1:] < offers[:-1], "offer_us is smaller than in the row before", first=1)
+        _none(trace.attempt != 0, _FIRST_ATTEMPT)
         return
     rows = np.arange(len(trace))
     _none((after < NEVER) | (after >= rows), "after must be NEVER or an earlier row")
@@ -101,6 +104,7 @@ def _check_order(trace: CallTrace) -> None:
     _none(~depends & (trace.offer_us < 0), "offer_us is missing in a row without a predecessor")
     badly_delayed = (trace.delay_us < 1) | (trace.delay_us > MAX_US)
     _none(depends & badly_delayed, f"delay_us of a dependent row must be 1 to {MAX_US}")
+    _check_attempts(trace, np.broadcast_to(after, rows.shape))
     independent = np.flatnonzero(~depends)
     offers = trace.offer_us[independent]
     back = np.flatnonzero(offers[1:] < offers[:-1])
@@ -109,7 +113,16 @@ def _check_order(trace: CallTrace) -> None:
         raise TraceInvalid(f"row {row}: offer_us is smaller than in the row before that has one")
 
 
-def _check_deliveries(trace: CallTrace) -> None:
+def _check_attempts(trace: "CallTrace", after: npt.NDArray[np.int64]) -> None:
+    """Redials count on from their predecessors; everything else is a first attempt."""
+    attempt = np.broadcast_to(trace.attempt, after.shape)
+    redials = np.broadcast_to(trace.after_on, after.shape) == AfterOn.REJECTED
+    _none(~redials & (attempt != 0), _FIRST_ATTEMPT)
+    gap = redials & (attempt != attempt[after] + 1)
+    _none(gap, "attempt of a redial must be one more than its predecessor's")
+
+
+def _check_deliveries(trace: "CallTrace") -> None:
     found = trace.deliveries
     for name, dtype in (("call", np.int64), ("event", np.int8), ("action", np.int8)):
         column = getattr(found, name)
@@ -132,7 +145,7 @@ def _check_deliveries(trace: CallTrace) -> None:
     _none(late, f"a doubled offer must come again within {CALL_MEMORY_US} us", what)
 
 
-def _in_range(trace: CallTrace, name: str, low: int, high: int) -> None:
+def _in_range(trace: "CallTrace", name: str, low: int, high: int) -> None:
     column = getattr(trace, name)
     # The row is only looked for once it is known that there is one.
     if int(column.min()) < low or int(column.max()) > high:
@@ -154,7 +167,7 @@ def _need(holds: bool, message: str) -> None:
 
 
 def check_conditions(conditions: Conditions) -> None:
-    """Raises :class:`~simulator.trace.TraceInvalid`: window, tenants, limits, changes, faults."""
+    """Raises :class:`~simulator.conditions.TraceInvalid` with the first thing that is wrong."""
     duration = conditions.duration_us
     _need(0 < duration <= MAX_US, f"duration_us is {duration}, it must be 1 to {MAX_US}")
     warm_up = conditions.warm_up_us
@@ -227,8 +240,13 @@ def _apply_tenants(
 def _check_one_state(
     when: str, limit: int, caps: dict[str, int | None], reserved: dict[str, int]
 ) -> None:
-    _need(limit >= 0, f"{when}: max_concurrent_calls is {limit}, it must be >= 0")
+    most = f"it must be 0 to {MOST_CALLS}"
+    _need(0 <= limit <= MOST_CALLS, f"{when}: max_concurrent_calls is {limit}, {most}")
     for tenant_id, cap in caps.items():
+        _need(
+            cap is None or cap <= MOST_CALLS,
+            f"{when}: max_concurrent_calls of {tenant_id} is {cap}, {most}",
+        )
         kept = reserved[tenant_id]
         _need(kept >= 0, f"{when}: {tenant_id} reserves {kept} calls, it must be >= 0")
         _need(

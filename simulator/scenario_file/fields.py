@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from simulator.conditions import MOST_CALLS, UNLIMITED
 from simulator.scenario_file.units import (
     DURATION_PATTERN,
     POSITIVE_DURATION_PATTERN,
@@ -19,9 +20,6 @@ TAG: Final = "\0"
 
 SAID: Final = "said"
 """Error type of a custom check whose message is already what the reader should see."""
-
-UNLIMITED: Final = "unlimited"
-MOST_CALLS: Final = 1_000_000_000
 
 
 class Shape(BaseModel):

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from service.calls import Event, Lookup, Outcome
 from simulator import scenario
+from simulator.conditions import UNLIMITED
 from simulator.scenario_file import model
-from simulator.scenario_file.fields import UNLIMITED
 from simulator.scenario_file.problems import Path, Report, did_you_mean
 from simulator.scenario_file.units import format_duration
 from simulator.trace import NEVER, AfterOn, CallTrace, Conditions, DeliveryAction, LimitsChange

@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from simulator.conditions import MOST_CALLS
 from simulator.scenario_file.arrivals_model import ArrivalsShape
 from simulator.scenario_file.distribution_model import DistributionShape
 from simulator.scenario_file.fields import (
-    MOST_CALLS,
     Calls,
     Duration,
     PositiveDuration,

@@ -10,8 +10,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from simulator.conditions import MOST_CALLS
 from simulator.scenario_file.document import Document
-from simulator.scenario_file.fields import MOST_CALLS, SAID, TAG, shown
+from simulator.scenario_file.fields import SAID, TAG, shown
 from simulator.scenario_file.model import ScenarioShape
 from simulator.scenario_file.problems import Path, Problem, did_you_mean, one_of
 from simulator.scenario_file.schema import scenario_schema

@@ -116,6 +116,13 @@ def test_a_trace_without_calls_is_taken() -> None:
         ({"delay_us": [0]}, "row 1: delay_us of a dependent row"),
         ({"delay_us": [0, MAX_US + 1, 0]}, "row 1: delay_us of a dependent row"),
         ({"attempt": [0, -1, 0]}, "row 1: attempt"),
+        ({"attempt": [0, 1, 1]}, "row 2: attempt must be 0"),
+        ({"attempt": [0, 2, 0]}, "row 1: attempt of a redial must be one more"),
+        ({"after_on": [0, 2, 0]}, "row 1: attempt must be 0"),
+        (
+            {"after": [NEVER], "after_on": [0], "offer_us": [5, 6, 7]},
+            "row 1: attempt must be 0",
+        ),
     ],
 )
 def test_a_broken_column_is_refused(changed: dict[str, Any], message: str) -> None:
@@ -177,6 +184,11 @@ FAULT = LookupFault(Lookup.ERROR, 0, MINUTE, 2**32)
         ({"duration_us": 0}, "duration_us is 0"),
         ({"warm_up_us": MINUTE + 1}, "warm_up_us"),
         ({"max_concurrent_calls": 1}, "at the start: 2 calls are reserved"),
+        ({"max_concurrent_calls": 10**9 + 1}, "max_concurrent_calls is 1000000001"),
+        (
+            {"tenants": (TraceTenant("b", max_concurrent_calls=10**30),)},
+            "max_concurrent_calls of b is 1000000000000000000000000000000",
+        ),
         (
             {"max_concurrent_calls": -1, "tenants": (TraceTenant("b"),)},
             "max_concurrent_calls is -1",
