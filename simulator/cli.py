@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
-from simulator.cli_common import AdminToken, CallToken, finish
+from simulator.cli_common import AdminToken, CallToken, finish, is_address
 from simulator.cli_watching import probe, watch
 from simulator.live.cli import (
     Late,
@@ -232,13 +231,22 @@ def check(
 
 
 @app.command()
-def selftest() -> None:
+def selftest(
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="The gallery of services broken under concurrency instead, each served and "
+            "played live; takes minutes.",
+        ),
+    ] = False,
+) -> None:
     """Show that the checks catch every broken controller of a gallery of them."""
 
     def work() -> int:
         from simulator import commands
 
-        return commands.selftest()
+        return commands.live_selftest() if live else commands.selftest()
 
     finish(work)
 
@@ -284,7 +292,7 @@ def _choice(
         raise typer.BadParameter("several --target need --engine live")
     elif len(set(targets)) < len(targets):
         raise typer.BadParameter("a --target is given twice")
-    elif wrong := [target for target in targets if not _is_address(target)]:
+    elif wrong := [target for target in targets if not is_address(target)]:
         raise typer.BadParameter(f"--target is {wrong[0]!r}; write http://HOST:PORT")
     elif not (admin_token and call_token):
         raise typer.BadParameter(
@@ -301,14 +309,6 @@ def _choice(
         return EngineChoice(engine.value, tuple(targets), configure, *tokens, live=settings)
 
     return made
-
-
-def _is_address(target: str) -> bool:
-    try:
-        parts = urlsplit(target)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _pairs(option: str, texts: Sequence[str]) -> Mapping[str, str]:

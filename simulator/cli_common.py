@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
 
 import typer
 
@@ -21,10 +22,27 @@ CallToken = Annotated[
 ]
 
 
-def check_url(target: str) -> None:
-    """Raises :class:`typer.BadParameter`."""
-    if not target.startswith(("http://", "https://")):
+def is_address(target: str) -> bool:
+    """Whether this is the address of a service."""
+    try:
+        parts = urlsplit(target)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def check_target(target: str, **tokens: str | None) -> None:
+    """Raises :class:`typer.BadParameter` for what is no address, and for a token that is missing.
+
+    ``tokens`` are by the names of their variables.
+    """
+    if not is_address(target):
         raise typer.BadParameter(f"--target is {target!r}; write http://HOST:PORT")
+    for variable, token in tokens.items():
+        if not token:
+            raise typer.BadParameter(f"--target needs the service's token in {variable}")
+        if not token.isascii():
+            raise typer.BadParameter(f"{variable} goes into an HTTP header and must be ASCII")
 
 
 def finish(work: Callable[[], int]) -> NoReturn:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli_common import AdminToken, CallToken, check_url, finish
+from simulator.cli_common import AdminToken, CallToken, check_target, finish
 
 
 def watch(
@@ -40,9 +40,7 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
     """Watch a running service: the laws its metrics must obey, poll after poll. Only reads."""
-    check_url(target)
-    if not admin_token:
-        raise typer.BadParameter("--target needs the service's token in BUSYHOUR_ADMIN_TOKEN")
+    check_target(target, BUSYHOUR_ADMIN_TOKEN=admin_token)
     interval_us = _positive_us("--interval", interval)
     tenants = tuple(dict.fromkeys(tenant or ()))
 
@@ -52,7 +50,7 @@ def watch(
 
         return run_watch(
             WatchOptions(
-                target, admin_token, tenants, limit, interval_us, count, as_json, fail_fast
+                target, admin_token or "", tenants, limit, interval_us, count, as_json, fail_fast
             )
         )
 
@@ -82,18 +80,16 @@ def probe(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Fire bursts around a limit: exactly as many calls get in as there is room for."""
-    check_url(target)
-    if not (admin_token and call_token):
-        raise typer.BadParameter(
-            "--target needs the service's tokens in BUSYHOUR_ADMIN_TOKEN and BUSYHOUR_CALL_TOKEN"
-        )
+    check_target(target, BUSYHOUR_ADMIN_TOKEN=admin_token, BUSYHOUR_CALL_TOKEN=call_token)
 
     def work() -> int:
         from simulator.probe.command import ProbeOptions
         from simulator.probe.command import probe as run_probe
 
         return run_probe(
-            ProbeOptions(target, admin_token, call_token, tenant, limit, rounds, as_json)
+            ProbeOptions(
+                target, admin_token or "", call_token or "", tenant, limit, rounds, as_json
+            )
         )
 
     finish(work)

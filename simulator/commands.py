@@ -223,6 +223,29 @@ def selftest() -> int:
     return PASSED if report.ok else FAILED
 
 
+def live_selftest() -> int:
+    """Serve every service of the concurrency gallery, probe it and drive it live."""
+    from simulator.selftest.concurrency_runner import SCENARIO, live_lines, run_live_selftest
+
+    paths = [path for path in shipped_scenarios() if path.stem == SCENARIO]
+    if not paths:
+        return _refuse([f"the shipped scenarios are not here; missing: {SCENARIO}"])
+    progress = ProgressLine("selftest", sys.stderr)
+    try:
+        report = run_live_selftest(
+            load_scenario(paths[0]), lambda done, total: progress("engine", done, total)
+        )
+    except Inconclusive as error:
+        progress.clear()
+        say(f"inconclusive: {error}")
+        return INCONCLUSIVE
+    finally:
+        progress.clear()
+    for line in live_lines(report):
+        print(line)
+    return PASSED if report.ok else FAILED
+
+
 def shipped_scenarios() -> list[Path]:
     """The scenario files that come with the package, beside it or, when installed, inside it."""
     package = Path(simulator.__file__).resolve().parent

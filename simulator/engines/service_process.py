@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ from simulator.trace import CallTrace
 
 READY: Final = "busyhour listening on "
 """What the service prints, followed by its address, when it takes connections."""
+
+SERVE: Final = ("simulator.cli", "serve")
 
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 10.0
@@ -70,11 +72,18 @@ class ServiceProcess:
 
     It starts with :meth:`__enter__`; :meth:`wait_until_ready` gives its address. Leaving stops it:
     asked first, then killed. It does not get the terminal's Ctrl-C, so that it lives until it is
-    asked, and reads no ``.env`` file. ``port`` 0 takes a free one.
+    asked, and reads no ``.env`` file. ``port`` 0 takes a free one. ``program`` is a module and its
+    arguments that serves and takes ``--port``.
     """
 
-    def __init__(self, settings: Mapping[str, str], tokens: Tokens, port: int = 0) -> None:
-        self._port = port
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        tokens: Tokens,
+        port: int = 0,
+        program: Sequence[str] = SERVE,
+    ) -> None:
+        self._command = [sys.executable, "-m", *program, "--port", str(port)]
         own = {"admin_token": tokens.admin, "call_token": tokens.call, **settings}
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("BUSYHOUR_")
@@ -92,9 +101,8 @@ class ServiceProcess:
     def __enter__(self) -> Self:
         # A directory of its own: the service would read a .env file from the present one.
         self._directory = tempfile.TemporaryDirectory(prefix="busyhour-")
-        command = [sys.executable, "-m", "simulator.cli", "serve", "--port", str(self._port)]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command,
+            self._command,
             cwd=self._directory.name,
             env=self._environment,
             stdin=subprocess.DEVNULL,
