@@ -129,9 +129,8 @@ def equivalent_random_loss(traffic: PeakedTraffic, servers: int) -> float:
 
     Source: R. I. Wilkinson, 1956. Domain: as :func:`equivalent_group`, exponential holding times.
     Exact when the traffic is the overflow of one group; otherwise an approximation by two moments,
-    usually within some per cent of the loss, and too low for a stream more peaked than the rest: it
-    is the loss of all streams together. Precision: of the formula, 1e-8. Raises ValueError outside
-    the domain.
+    within a few per cent of the loss. It is the loss of all streams together: one more peaked than
+    the rest loses more. Precision: of the formula, 1e-8. Raises ValueError outside the domain.
     """
     require_count("servers", servers)
     group = equivalent_group(traffic)
@@ -148,8 +147,11 @@ def hayward_loss(traffic: PeakedTraffic, servers: int) -> float:
 
     Source: A. A. Fredericks, "Congestion in blocking systems: a simple approximation technique",
     Bell System Technical Journal 59 (1980). Domain: m > 0, v > 0, l / z <= 1,000,000, any holding
-    times. An approximation by two moments, usually within some per cent; exact for Poisson traffic.
-    Precision: of the formula, 1e-11. Raises ValueError outside the domain.
+    times. An approximation by two moments, exact for Poisson traffic. Of the overflow of 30 erlang
+    on 20 servers (m = 11.4, z = 2.1) it is within 2 per cent while l is up to 2 m; it is a fifth to
+    a half too low where the mean is not large against z, as of 10 erlang on 10 servers
+    (m = z = 2.1). There :func:`equivalent_random_loss` is better. Precision: of the formula,
+    1e-11. Raises ValueError outside the domain.
     """
     require_count("servers", servers)
     _require_stream(traffic)

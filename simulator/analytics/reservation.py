@@ -38,11 +38,12 @@ def trunk_reservation(slots: int, classes: Sequence[ReservedAgainst]) -> Reserva
     10th International Teletraffic Congress, 1983; F. P. Kelly, "Loss networks", Annals of Applied
     Probability 1 (1991), section on trunk reservation.
     Domain: Poisson arrivals, blocked calls lost, 0 <= t_k <= C <= 1,000,000. Exact for exponential
-    holding times with one mean for all classes. The order of the classes among n calls is lost in
-    the one dimension, so with different means it is an approximation (Roberts'): it takes for
-    granted that the mix of the calls in progress follows the offered traffic of the classes
-    admitted last. Reservation is not insensitive either: other distributions of holding times move
-    the answer a little. Not the guaranteed minimum of :mod:`simulator.analytics.sharing`.
+    holding times with one mean for all classes. With different means it is an approximation
+    (Roberts'): one dimension forgets which calls are in progress, and with them how soon a slot
+    falls free. Calls reserved against that last five times as long, 4 erlangs of each kind on 10
+    slots with 2 kept free, make 0.037 of a blocking that is 0.059. Reservation is not insensitive
+    either: other distributions of holding times move the answer. Not the guaranteed minimum of
+    :mod:`simulator.analytics.sharing`.
     Precision: of the formula, relative error below 1e-10 up to 100,000 slots; probabilities below
     1e-300 of the likeliest state may be 0. Raises ValueError outside the domain.
     """
