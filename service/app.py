@@ -16,12 +16,17 @@ from service.api.edge import REQUEST_ID_HEADER, Edge, RequestIds
 from service.api.handlers import CallHandlers
 from service.api.lane import CALLS_PATH, HotEndpoint, Lane
 from service.api.latency import Latency
-from service.api.metrics_routes import METRICS_PATH, metrics_routes, operation_routes
+from service.api.metrics_routes import (
+    METRICS_PATH,
+    metrics_routes,
+    probe_routes,
+    scrape_routes,
+)
 from service.api.openapi import DESCRIPTION, complete_openapi
 from service.api.problems import HANDLED, problem_responder
 from service.api.prometheus import SnapshotCollector
 from service.api.readings import Readings
-from service.api.security import RequireToken, require_admin, require_calls
+from service.api.security import RequireBearer, RequireToken, require_admin, require_calls
 from service.clock import Clock, SystemClock, VirtualClock
 from service.database import Database
 from service.instructions import InstructionsCache, SqlInstructions
@@ -55,6 +60,11 @@ class Service:
             admin=require_admin(settings.admin_token.get_secret_value()),
             caller=require_calls(settings.call_token.get_secret_value()),
         )
+        scraper = (
+            None
+            if settings.metrics_token is None
+            else RequireBearer(settings.metrics_token.get_secret_value())
+        )
         self.fastapi = FastAPI(
             title="busyhour",
             description=DESCRIPTION,
@@ -74,7 +84,8 @@ class Service:
             capacity_routes(self._directory, parts.readings, parts.admin),
             instructions_routes(self._directory, parts.admin),
             tenant_routes(self._directory, parts.admin),
-            operation_routes(parts.readings, SnapshotCollector(registry), self._database),
+            probe_routes(self._database),
+            scrape_routes(parts.readings, SnapshotCollector(registry), scraper),
         ):
             self.fastapi.include_router(router)
         self.fastapi.openapi = complete_openapi(self.fastapi)  # type: ignore[method-assign]
@@ -104,7 +115,11 @@ class Service:
         try:
             await self._database.migrate()
             await self._directory.load()
-            log.info("started", max_concurrent_calls=self._settings.max_concurrent_calls)
+            log.info(
+                "started",
+                max_concurrent_calls=self._settings.max_concurrent_calls,
+                metrics_open=self._settings.metrics_token is None,
+            )
             yield
         finally:
             await self._database.close()

@@ -72,7 +72,8 @@ class Database:
             await connection.execute(select(INSTRUCTIONS.c.tenant_id).limit(1))
 
     async def migrate(self) -> None:
-        """Bring the schema to the newest revision that is shipped. Raises as :meth:`begin`."""
+        """Bring the schema to the newest revision that is shipped. Raises as :meth:`begin`, for a
+        revision that is not shipped too: that of a newer version of the service."""
         async with self.begin() as connection:
             await connection.run_sync(_upgrade)
 
@@ -88,8 +89,14 @@ def reason_of(error: SQLAlchemyError) -> str:
 def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(files("service") / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise SQLAlchemyError(
+            f"its schema is not of this version of the service: {error}"
+        ) from None

@@ -3,7 +3,14 @@
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,8 +18,22 @@ from service.calls import US_PER_SECOND
 
 ENV_PREFIX = "BUSYHOUR_"
 
-Seconds = Annotated[Decimal, Field(gt=0, le=10**9, allow_inf_nan=False)]
-Token = Annotated[SecretStr, Field(min_length=1)]
+DATABASE_SCHEME = "sqlite+aiosqlite://"
+
+Seconds = Annotated[Decimal, Field(ge=Decimal("0.000001"), le=10**9, allow_inf_nan=False)]
+
+
+def _can_be_sent(token: SecretStr) -> SecretStr:
+    """A header keeps neither the spaces around its value nor control characters."""
+    text = token.get_secret_value()
+    if not text.isprintable() or text != text.strip():
+        raise PydanticCustomError(
+            "token", "must be printable characters without spaces before or after them"
+        )
+    return token
+
+
+Token = Annotated[SecretStr, Field(min_length=1), AfterValidator(_can_be_sent)]
 
 
 class SettingsInvalid(ValueError):
@@ -34,8 +55,9 @@ class Settings(BaseSettings):
 
     admin_token: Token
     call_token: Token
+    metrics_token: Token | None = None
     max_concurrent_calls: Annotated[int, Field(ge=0, le=10**9)] = 100
-    database_url: str = "sqlite+aiosqlite://"
+    database_url: str = DATABASE_SCHEME
     testbed: bool = False
     clock: Literal["system", "virtual"] = "system"
     call_id_retention_s: Seconds = Decimal(3600)
@@ -51,11 +73,13 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _sqlite_only(cls, url: str) -> str:
-        if not url.startswith("sqlite+aiosqlite://"):
+        path = url.removeprefix(DATABASE_SCHEME)
+        if path == url or (path and not path.startswith("/")) or "?" in path:
             raise PydanticCustomError(
                 "database_url",
-                "must start with sqlite+aiosqlite:// "
-                "(sqlite+aiosqlite:///busyhour.db for a file, sqlite+aiosqlite:// for memory)",
+                "must be sqlite+aiosqlite:///busyhour.db for a file of the working directory, "
+                "sqlite+aiosqlite:////var/lib/busyhour.db for any other, or sqlite+aiosqlite:// "
+                "for memory, without options",
             )
         return url
 
@@ -81,6 +105,8 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsInvalid("; ".join(_faults(error))) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"the file .env cannot be read: {error}") from None
 
 
 def _faults(error: ValidationError) -> list[str]:

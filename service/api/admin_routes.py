@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Response, Security
+from fastapi import APIRouter, Query, Response
 
 from service.api.answers import JSON_TYPE
 from service.api.documents import tenant_document, tenants_document
@@ -11,12 +11,16 @@ from service.api.events import MAX_AT_US
 from service.api.models import (
     CapacityPatch,
     InstructionsPut,
+    StoredInstructions,
+    Tenant,
     TenantCreate,
     TenantPatch,
+    Tenants,
+    capacity_model,
 )
 from service.api.problems import ProblemError, documented
 from service.api.readings import Readings
-from service.api.security import RequireToken
+from service.api.security import RequireToken, guarded_router
 from service.state.base import TenantPolicy
 from service.tenants import LimitPatch, TenantDirectory
 
@@ -30,13 +34,14 @@ def _json(document: Any, status: int = 200) -> Response:
 def capacity_routes(
     directory: TenantDirectory, readings: Readings, token: RequireToken
 ) -> APIRouter:
-    router = APIRouter(prefix="/api/v1/capacity", tags=["capacity"], dependencies=[Security(token)])
+    router = guarded_router("/api/v1/capacity", "capacity", token)
+    document: dict[int | str, Any] = {200: {"model": capacity_model()}}
 
     @router.get(
         "",
         summary="Limits, slots and counters of everything, from one snapshot",
         response_model=None,
-        responses=documented(401, 500),
+        responses={**document, **documented(401, 500)},
     )
     async def capacity() -> Response:
         return _json(await readings.capacity())
@@ -45,7 +50,7 @@ def capacity_routes(
         "",
         summary="Change limits, all together or not at all",
         response_model=None,
-        responses=documented(401, 404, 409, 413, 422, 500, 503),
+        responses={**document, **documented(401, 404, 409, 413, 422, 500, 503)},
     )
     async def change(body: CapacityPatch) -> Response:
         total = (
@@ -59,10 +64,15 @@ def capacity_routes(
 
 
 def tenant_routes(directory: TenantDirectory, token: RequireToken) -> APIRouter:
-    router = APIRouter(prefix="/api/v1/tenants", tags=["tenants"], dependencies=[Security(token)])
+    router = guarded_router("/api/v1/tenants", "tenants", token)
     changes = documented(401, 404, 409, 413, 422, 500, 503)
 
-    @router.get("", summary="All tenants", response_model=None, responses=documented(401, 500))
+    @router.get(
+        "",
+        summary="All tenants",
+        response_model=None,
+        responses={200: {"model": Tenants}, **documented(401, 500)},
+    )
     async def tenants() -> Response:
         return _json(tenants_document(await directory.policies()))
 
@@ -71,7 +81,7 @@ def tenant_routes(directory: TenantDirectory, token: RequireToken) -> APIRouter:
         status_code=201,
         summary="Configure a tenant",
         response_model=None,
-        responses=documented(401, 409, 413, 422, 500, 503),
+        responses={201: {"model": Tenant}, **documented(401, 409, 413, 422, 500, 503)},
     )
     async def create(body: TenantCreate) -> Response:
         policy = TenantPolicy(
@@ -87,12 +97,17 @@ def tenant_routes(directory: TenantDirectory, token: RequireToken) -> APIRouter:
         "/{tenant_id}",
         summary="One tenant",
         response_model=None,
-        responses=documented(401, 404, 500),
+        responses={200: {"model": Tenant}, **documented(401, 404, 500)},
     )
     async def tenant(tenant_id: str) -> Response:
         return _json(tenant_document(tenant_id, await directory.policy(tenant_id)))
 
-    @router.patch("/{tenant_id}", summary="Change a tenant", response_model=None, responses=changes)
+    @router.patch(
+        "/{tenant_id}",
+        summary="Change a tenant",
+        response_model=None,
+        responses={200: {"model": Tenant}, **changes},
+    )
     async def change(tenant_id: str, body: TenantPatch) -> Response:
         await directory.change(LimitPatch(tenants={tenant_id: body.given()}), body.at_us)
         return _json(tenant_document(tenant_id, await directory.policy(tenant_id)))
@@ -112,18 +127,14 @@ def tenant_routes(directory: TenantDirectory, token: RequireToken) -> APIRouter:
 
 
 def instructions_routes(directory: TenantDirectory, token: RequireToken) -> APIRouter:
-    router = APIRouter(
-        prefix="/api/v1/tenants/{tenant_id}/instructions",
-        tags=["tenants"],
-        dependencies=[Security(token)],
-    )
+    router = guarded_router("/api/v1/tenants/{tenant_id}/instructions", "tenants", token)
     changes = documented(401, 404, 409, 413, 422, 500, 503)
 
     @router.get(
         "",
         summary="A tenant's instructions",
         response_model=None,
-        responses=documented(401, 404, 500, 503),
+        responses={200: {"model": StoredInstructions}, **documented(401, 404, 500, 503)},
     )
     async def instructions(tenant_id: str) -> Response:
         text = await directory.instructions(tenant_id)
@@ -131,7 +142,12 @@ def instructions_routes(directory: TenantDirectory, token: RequireToken) -> APIR
             raise _no_instructions(tenant_id)
         return _json({"tenant_id": tenant_id, "text": text})
 
-    @router.put("", summary="Set them", response_model=None, responses=changes)
+    @router.put(
+        "",
+        summary="Set them",
+        response_model=None,
+        responses={200: {"model": StoredInstructions}, **changes},
+    )
     async def put(tenant_id: str, body: InstructionsPut) -> Response:
         await directory.put_instructions(tenant_id, body.text, body.at_us)
         return _json({"tenant_id": tenant_id, "text": body.text})

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response, Security
+from fastapi import APIRouter, Request, Response
 
 from service.api.answers import JSON_TYPE, Reply
 from service.api.events import AcceptBody, Batch, EndBody, MomentBody, OfferBody
@@ -13,7 +13,7 @@ from service.api.lane import CALLS_PATH, Handler
 from service.api.models import BatchAnswer, EventAnswer
 from service.api.problems import documented
 from service.api.readings import Readings
-from service.api.security import RequireToken
+from service.api.security import RequireToken, guarded_router
 
 SCHEMA_PLACE = "#/components/schemas/{name}"
 
@@ -24,7 +24,7 @@ def response_of(reply: Reply) -> Response:
 
 def call_routes(handlers: CallHandlers, readings: Readings, token: RequireToken) -> APIRouter:
     """The routes of :class:`CallHandlers`; in front of them the lane answers the POST ones."""
-    router = APIRouter(prefix=CALLS_PATH, tags=["calls"], dependencies=[Security(token)])
+    router = guarded_router(CALLS_PATH, "calls", token)
 
     def event(path: str, handler: Handler, body: type, summary: str, *, needs_body: bool) -> None:
         router.add_api_route(

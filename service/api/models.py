@@ -1,5 +1,9 @@
-"""Bodies of administration, checked strictly: nothing is coerced, nothing unknown is ignored."""
+"""Bodies of administration, checked strictly: nothing is coerced, nothing unknown is ignored.
 
+And how the answers look, for the OpenAPI document; they are written without these models.
+"""
+
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,7 +17,15 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from service.api.events import ID_RULE, MAX_AT_US, MAX_ID_LENGTH, valid_id
-from service.calls import MINUTES_PROCESSED, PUBLISHED, UNKNOWN_TENANT, Reason, Scope
+from service.calls import (
+    COUNTERS,
+    MINUTES_PROCESSED,
+    PUBLISHED,
+    UNKNOWN_TENANT,
+    CounterSpec,
+    Reason,
+    Scope,
+)
 from service.state.base import Decision
 
 MAX_CALLS = 1_000_000_000
@@ -45,19 +57,30 @@ class StrictBody(BaseModel):
 
 
 class TenantFields(StrictBody):
-    """A tenant's policy. In a change, what is left out stays as it is."""
+    """A tenant's policy."""
 
     enabled: bool = True
     max_concurrent_calls: Calls | None = None
     reserved_calls: Calls = 0
     fallback_allowed: bool = False
 
+
+def _no_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class TenantChange(TenantFields):
+    """What changes of a tenant's policy; what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra=_no_defaults)
+
     def given(self) -> dict[str, Any]:
         """The policy fields that the body names."""
         return {name: getattr(self, name) for name in self.model_fields_set if name != "at_us"}
 
 
-class TenantPatch(TenantFields):
+class TenantPatch(TenantChange):
     at_us: AtUs | None = None
 
 
@@ -68,16 +91,41 @@ class TenantCreate(TenantFields):
 
 
 class CapacityPatch(StrictBody):
-    """Limits that change together, or not at all."""
+    """Limits that change together, or not at all; what is left out stays as it is."""
 
-    max_concurrent_calls: Calls = Field(default=0, description="Left as it is when not given")
-    tenants: dict[TenantId, TenantFields] = Field(default_factory=dict)
+    model_config = ConfigDict(json_schema_extra=_no_defaults)
+
+    max_concurrent_calls: Calls = 0
+    tenants: dict[TenantId, TenantChange] = Field(default_factory=dict)
     at_us: AtUs | None = None
 
 
 class InstructionsPut(StrictBody):
     text: Instructions
     at_us: AtUs | None = None
+
+
+class Tenant(BaseModel):
+    """A configured tenant and its policy."""
+
+    tenant_id: str
+    enabled: bool
+    max_concurrent_calls: int | None
+    reserved_calls: int
+    fallback_allowed: bool
+
+
+class Tenants(BaseModel):
+    tenants: list[Tenant]
+
+
+class StoredInstructions(BaseModel):
+    tenant_id: str
+    text: str
+
+
+class Health(BaseModel):
+    status: str
 
 
 class EventAnswer(BaseModel):
@@ -126,6 +174,31 @@ class CapacityDebug(BaseModel):
 
 def live_metrics_model() -> type[BaseModel]:
     """The twelve published fields, from the one list of counters."""
-    fields: dict[str, Any] = {spec.name: (int, Field(description=spec.help)) for spec in PUBLISHED}
+    return create_model("LiveMetrics", **_figures(PUBLISHED))
+
+
+def capacity_model() -> type[BaseModel]:
+    """Limits, slots and counters: of the total, each tenant and ``_unknown``."""
+    slots: dict[str, Any] = dict.fromkeys(("in_use", "pending", "accepted", "active"), (int, ...))
+    row = {**slots, **_figures(COUNTERS)}
+    policy: dict[str, Any] = {
+        name: (field.annotation, ...)
+        for name, field in Tenant.model_fields.items()
+        if name != "tenant_id"
+    }
+    tenant: Any = create_model("TenantRow", configured=(bool, ...), **policy, **row)
+    return create_model(
+        "Capacity",
+        at_us=(int, ...),
+        clock=(str, ...),
+        testbed=(bool, ...),
+        max_concurrent_calls=(int, ...),
+        total=(create_model("TotalRow", **row), ...),
+        tenants=(dict[str, tenant], ...),
+    )
+
+
+def _figures(counters: Sequence[CounterSpec]) -> dict[str, Any]:
+    fields: dict[str, Any] = {spec.name: (int, Field(description=spec.help)) for spec in counters}
     fields[MINUTES_PROCESSED] = (float, Field(description="Minutes of the calls that ended"))
-    return create_model("LiveMetrics", **fields)
+    return fields

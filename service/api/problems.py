@@ -87,6 +87,9 @@ def as_problem(error: Exception) -> ProblemError | None:
     match error:
         case ProblemError():
             return error
+        case HTTPException(status_code=400):
+            # The framework's word for a body that it cannot decode; nothing else says 400.
+            return malformed("is not JSON in UTF-8 that can be read", [])
         case HTTPException():
             return ProblemError(error.status_code, error.detail, headers=error.headers)
         case RequestValidationError():

@@ -97,6 +97,19 @@ async def test_a_file_that_is_no_database_stops_the_start(tmp_path: Path) -> Non
             pass
 
 
+async def test_a_schema_of_a_newer_version_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "busyhour.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+    connection.commit()
+    connection.close()
+    app = create_app(settings(database_url=f"sqlite+aiosqlite:///{path}"))
+    with pytest.raises(SQLAlchemyError, match="9999"):
+        async with app.running():
+            pass
+
+
 async def test_stored_reservations_that_do_not_fit_stop_the_start(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'busyhour.db'}"
     async with running(database_url=url, max_concurrent_calls=5) as client:

@@ -1,11 +1,13 @@
 """What holds for every route: the token, problem documents, and its place in the OpenAPI page."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jsonschema
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIRouter
+from starlette.routing import BaseRoute
 
 from service.api.problems import Problem
 from service.app import create_app
@@ -76,6 +78,26 @@ def test_the_openapi_document_refers_to_nothing_that_is_missing() -> None:
     assert {"OfferBody", "Batch", "EventAnswer", "LiveMetrics", "CapacityDebug"} <= names
 
 
+def test_every_documented_error_is_a_problem_and_every_answer_has_a_schema() -> None:
+    for path, item in document()["paths"].items():
+        for method, operation in item.items():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {})
+                if int(status) >= 400:
+                    assert set(content) == {"application/problem+json"}, (method, path, status)
+                elif path == "/metrics":
+                    assert set(content) == {"text/plain"}
+                elif status != "204":
+                    assert content["application/json"]["schema"], (method, path)
+
+
+def test_the_schema_of_a_change_promises_no_defaults() -> None:
+    schemas = document()["components"]["schemas"]
+    for name in ("TenantPatch", "TenantChange", "CapacityPatch"):
+        assert not any("default" in field for field in schemas[name]["properties"].values())
+    assert schemas["TenantCreate"]["properties"]["enabled"]["default"] is True
+
+
 async def test_the_documented_schemas_describe_what_is_sent_and_answered() -> None:
     openapi = document()
 
@@ -101,20 +123,33 @@ async def test_the_documented_schemas_describe_what_is_sent_and_answered() -> No
         await client.tenant("acme")
         answers = await client.post(path, {"events": events})
         jsonschema.validate(answers.json(), schema(path, "post", "200"))
-        for path in ("/api/v1/metrics/live", "/api/v1/metrics/capacity/debug"):
-            jsonschema.validate((await client.get(path)).json(), schema(path, "get", "200"))
-        call = await client.get("/api/v1/calls/c")
-        jsonschema.validate(call.json(), schema("/api/v1/calls/{call_id}", "get", "200"))
+        for template in (path for method, path in operations() if method == "GET"):
+            if template != "/metrics":
+                path = template.format(tenant_id="acme", call_id="c")
+                told, described = (await client.get(path)).json(), schema(template, "get", "200")
+                jsonschema.validate(told, described)
+                name = described["$ref"].rpartition("/")[2]
+                fields = openapi["components"]["schemas"][name]["properties"]
+                assert list(told) == list(fields), template
+        row = (await client.capacity())["tenants"]["acme"]
+        assert set(row) == set(openapi["components"]["schemas"]["TenantRow"]["properties"])
 
 
 def test_no_route_stands_outside_the_document() -> None:
+    def within(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+        for route in routes:
+            included = getattr(route, "original_router", None)
+            if isinstance(included, APIRouter):
+                yield from within(included.routes)
+            elif isinstance(route, APIRoute):
+                yield route
+
     routes = {
         f"{method} {route.path}"
-        for route in create_app(settings()).fastapi.routes
-        if isinstance(route, APIRoute)
+        for route in within(create_app(settings()).fastapi.routes)
         for method in route.methods or ()
     }
-    assert routes <= EXPECTED
+    assert routes == EXPECTED
 
 
 @pytest.mark.parametrize("lane", [True, False])
@@ -136,6 +171,44 @@ async def test_without_its_token_every_route_answers_401(
                 assert response.headers["www-authenticate"]
                 assert Problem.model_validate(response.json()).instance == url
         assert await client.capacity() | {"at_us": 0} == before | {"at_us": 0}
+
+
+@pytest.mark.parametrize("lane", [True, False])
+async def test_the_token_is_asked_for_before_anything_else(lane: bool) -> None:
+    """Who has no token learns nothing of what is wrong with the rest of the request."""
+    async with running(lane=lane) as client:
+        for method, path in operations():
+            if path not in WITHOUT_TOKEN:
+                response = await client.http.request(
+                    method,
+                    path.format(tenant_id="a", call_id="c") + "?at_us=soon",
+                    content=b"{",
+                    headers={"Content-Type": "application/json"},
+                )
+                assert response.status_code == 401, (method, path)
+
+
+async def test_scraping_may_have_a_token_of_its_own() -> None:
+    async with running(metrics_token="scrape-secret") as client:
+        for headers, status in (
+            ({}, 401),
+            ({"Authorization": "Bearer admin-secret"}, 401),
+            ({"Authorization": "Basic scrape-secret"}, 401),
+            ({"Authorization": "scrape-secret"}, 401),
+            ({"Authorization": "Bearer "}, 401),
+            (ADMIN, 401),
+            ({"Authorization": "Bearer scrape-secret"}, 200),
+            ({"Authorization": "bearer scrape-secret"}, 200),
+        ):
+            response = await client.http.get("/metrics", headers=headers)
+            assert response.status_code == status, headers
+            if status == 401:
+                assert Problem.model_validate(response.json()).instance == "/metrics"
+                assert response.headers["www-authenticate"] == "Bearer"
+        operation = client.app.fastapi.openapi()["paths"]["/metrics"]["get"]
+        assert operation["security"] == [{"require_metrics_token": []}]
+        scraper = {"X-Admin-Token": "scrape-secret"}
+        assert (await client.http.get("/api/v1/metrics/live", headers=scraper)).status_code == 401
 
 
 async def test_one_token_does_not_open_the_other_half() -> None:
@@ -178,12 +251,16 @@ async def test_errors_of_the_framework_are_problems_too(
     assert bool(problem.errors) == (status == 422)
 
 
-async def test_a_body_that_is_no_json_is_a_422_of_its_own() -> None:
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"tenants":"\xff"}', b"[" * 100_000, b'{"at_us":' + b"9" * 5000 + b"}"]
+)
+async def test_a_body_that_is_no_json_is_a_422_of_its_own(body: bytes) -> None:
     async with running() as client:
         response = await client.http.patch(
             "/api/v1/capacity",
-            content=b"{",
+            content=body,
             headers={**ADMIN, "Content-Type": "application/json"},
         )
     assert response.status_code == 422
-    assert Problem.model_validate(response.json()).errors
+    (fault,) = Problem.model_validate(response.json()).errors or []
+    assert fault.loc[0] == "body"

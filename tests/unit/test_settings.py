@@ -52,10 +52,17 @@ def test_an_empty_token_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
 BAD = {
     "BUSYHOUR_MAX_CONCURRENT_CALLS": ["many", "-1", "1.5", "10000000000"],
     "BUSYHOUR_MAX_REMEMBERED_CALLS": ["0", "x"],
-    "BUSYHOUR_DATABASE_URL": ["postgresql://db", "busyhour.db"],
+    "BUSYHOUR_DATABASE_URL": [
+        "postgresql://db",
+        "busyhour.db",
+        "sqlite+aiosqlite://busyhour.db",
+        "sqlite+aiosqlite:///busyhour.db?timeout=soon",
+        " sqlite+aiosqlite://",
+    ],
+    "BUSYHOUR_METRICS_TOKEN": ["trailing-secret ", "\tsecret", "a\x7fsecret"],
     "BUSYHOUR_TESTBED": ["perhaps"],
     "BUSYHOUR_CLOCK": ["sundial", "virtual"],
-    "BUSYHOUR_CALL_ID_RETENTION_S": ["0", "-3", "soon", "NaN", "Infinity"],
+    "BUSYHOUR_CALL_ID_RETENTION_S": ["0", "0.0000009", "-3", "soon", "NaN", "Infinity"],
     "BUSYHOUR_PENDING_DEADLINE_S": ["0", "-1", "1m"],
     "BUSYHOUR_ACCEPTED_DEADLINE_S": ["0"],
     "BUSYHOUR_ACTIVE_DEADLINE_S": ["0"],
@@ -103,6 +110,23 @@ def test_the_environment_wins_over_the_file(
     settings = load_settings()
     assert settings.max_concurrent_calls == 7
     assert settings.call_token == SecretStr("c-secret")
+
+
+@pytest.mark.usefixtures("tokens")
+@pytest.mark.parametrize("name", ["BUSYHOUR_ADMIN_TOKEN", "BUSYHOUR_CALL_TOKEN"])
+def test_a_token_that_no_header_can_carry_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "   ")
+    with pytest.raises(SettingsInvalid, match=rf"^{name}: must be printable"):
+        load_settings()
+
+
+@pytest.mark.usefixtures("tokens")
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"BUSYHOUR_LOG_LEVEL=\xff\n")
+    with pytest.raises(SettingsInvalid, match=r"\.env"):
+        load_settings()
 
 
 def test_a_token_is_not_printed() -> None:
