@@ -169,12 +169,12 @@ def _offer_fault(event: OfferBody) -> tuple[str, str] | None:
     return None
 
 
-ID_RULE: Final = f"must be 1 to {MAX_ID_LENGTH} printable characters without '/'"
+ID_RULE: Final = f"must be 1 to {MAX_ID_LENGTH} printable characters without '/', not '.' or '..'"
 
 
 def valid_id(text: str) -> bool:
     """Whether an id can be stored, printed and put into a path. The length is checked elsewhere."""
-    return text.isprintable() and "/" not in text
+    return text.isprintable() and "/" not in text and text not in (".", "..")
 
 
 def _decode(decoder: "Decoder[B]", body: bytes) -> B:

@@ -50,7 +50,11 @@ class Readings:
 
     async def capacity(self) -> dict[str, Any]:
         """Limits, slots and counters of everything."""
-        return capacity_document(await self.snapshot(), self._clock.kind, self._testbed)
+        # The call state hears of every change but those of instructions; the clock of all.
+        now_us = self._clock.now_us()
+        snapshot = await self.snapshot()
+        at_us = max(now_us, snapshot.at_us)
+        return capacity_document(snapshot, at_us, self._clock.kind, self._testbed)
 
     async def snapshot(self) -> Snapshot:
         await self._settle()

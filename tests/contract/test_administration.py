@@ -105,6 +105,7 @@ async def test_a_limit_below_use_drops_nobody_and_admits_nobody() -> None:
         {"tenant_id": "_unknown"},
         {"tenant_id": "a\tb"},
         {"tenant_id": "a/b"},
+        {"tenant_id": ".."},
         {"tenant_id": 7},
         {"tenant_id": "t", "enabled": 1},
         {"tenant_id": "t", "enabled": "yes"},
@@ -225,5 +226,10 @@ async def test_on_the_virtual_clock_changes_carry_their_time() -> None:
         ):
             assert response.status_code == status
         assert await client.capacity() == before
-        assert (await client.delete(url, params={"at_us": 11})).status_code == 204
+        # New instructions are a change at their time, though they change no limit and no call.
+        assert (
+            await client.put(url + "/instructions", {"text": "x", "at_us": 11})
+        ).status_code == 200
         assert (await client.capacity())["at_us"] == 11
+        assert (await client.delete(url, params={"at_us": 12})).status_code == 204
+        assert (await client.capacity())["at_us"] == 12

@@ -84,6 +84,10 @@ MALFORMED: dict[str, tuple[Any, list[Any]]] = {
     "a long id": ([GOOD, offer("c" * 201, at_us=1)], ["body", "events", 1, "call_id"]),
     "an id with a newline": ([GOOD, offer("c\n", at_us=1)], ["body", "events", 1, "call_id"]),
     "an id with a slash": ([GOOD, offer("c/d", at_us=1)], ["body", "events", 1, "call_id"]),
+    "an id that a path swallows": (
+        [GOOD, offer("..", at_us=1)],
+        ["body", "events", 1, "call_id"],
+    ),
     "a tenant with a slash": (
         [GOOD, offer("c", "a/b", at_us=1)],
         ["body", "events", 1, "tenant_id"],
