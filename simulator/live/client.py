@@ -23,6 +23,9 @@ from simulator.live.errors import result_of_error, result_of_status
 API: Final = "/api/v1"
 CALLS: Final = f"{API}/calls"
 
+KEEPALIVE_S: Final = 3.0
+"""How long an idle connection is kept: less than servers do, which may close it under a request."""
+
 _MOST_KNOWN: Final = 1024
 _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -118,7 +121,7 @@ class CallClient:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30.0),
+            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEPALIVE_S),
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             skip_auto_headers=_NO_AUTO,
             cookie_jar=aiohttp.DummyCookieJar(),
