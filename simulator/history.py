@@ -105,7 +105,8 @@ class Operation(
     (never reached the service) or ``indefinite`` (may have happened at any time after
     ``invoke_us``, or never). ``complete_us`` is None only where there was no answer.
 
-    ``accept`` on an offer asked for the accept in the same request. ``limits`` carries the new ``max_concurrent_calls`` (None: as before) and the whole new limits
+    ``accept`` on an offer asked for the accept in the same request. ``limits`` carries the new
+    ``max_concurrent_calls`` (None: as before) and the whole new limits
     of each tenant in ``tenants``; ``read`` carries ``counters`` and ``in_use`` (one snapshot);
     ``restart`` says that the service was down somewhere between the two instants and lost its
     state. ``target`` is an index into the header's ``targets``.

@@ -98,6 +98,10 @@ def _missing(operation: Operation) -> str | None:
 
 def _parse_header(line: bytes, name: str) -> HistoryHeader:
     try:
+        given = msgspec.json.decode(line)
+        for required in ("format", "version"):
+            if isinstance(given, dict) and required not in given:
+                raise msgspec.ValidationError(f"{required} is missing")
         return _header.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HistoryInvalid(

@@ -8,7 +8,6 @@ whether it ever arrives.
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -28,16 +27,8 @@ from simulator.history import (
 
 CoreFactory = Callable[..., MemoryCore]
 
-
-@dataclass(slots=True)
-class _Request:
-    fields: dict[str, Any]
-    invoke_us: int
-    lost: bool
-    """Whether nobody hears the answer."""
-    apply: Callable[[int], dict[str, Any]] | None
-    then: Callable[[dict[str, Any] | None], None]
-    answer: dict[str, Any] | None = None
+MOST_UNDER_WAY_US = 20
+"""No request and no restart takes longer than this until it is written down."""
 
 
 class Play:
@@ -139,7 +130,12 @@ class Play:
             if random.random() < 0.6:
                 self._at(now + random.randint(0, 40), effect)
         else:
-            self._at(effect_us, lambda at_us: (effect(at_us), self._at(complete_us, completed))[1])
+
+            def heard(at_us: int) -> None:
+                effect(at_us)
+                self._at(complete_us, completed)
+
+            self._at(effect_us, heard)
 
     def _caller(self) -> Callable[[int], None]:
         random = self._random
@@ -164,7 +160,7 @@ class Play:
             steps = ["end"]
 
         def offer(now: int) -> None:
-            fields = {"op": "offer", "call_id": call_id, "tenant_id": tenant}
+            fields: dict[str, Any] = {"op": "offer", "call_id": call_id, "tenant_id": tenant}
             if both and not self._plain:
                 fields["accept"] = True
 
@@ -244,14 +240,12 @@ class Play:
 
         def gone(_at_us: int) -> None:
             self._core = self._new_core()
+            self._at(complete_us, completed)
 
         def completed(at_us: int) -> None:
             self._operations.append(Operation(op="restart", invoke_us=now, complete_us=at_us))
 
-        self._at(
-            self._random.randint(now, complete_us),
-            lambda at_us: (gone(at_us), self._at(complete_us, completed))[1],
-        )
+        self._at(self._random.randint(now, complete_us), gone)
 
     def _leave_over(self) -> int:
         """Use the service before the history begins; gives the instant at which it does."""

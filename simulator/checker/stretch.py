@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from simulator.checker.columns import INDEFINITE, OK, Bools, Columns
+from simulator.checker.columns import END, INDEFINITE, OK, Bools, Columns
 from simulator.history import Operation
 from simulator.trace import Int64s
 
@@ -35,7 +35,12 @@ class Evidence:
             places = self.places(int(call))
             kept: Bools = np.isin(self._columns.result[places], (OK, INDEFINITE))
             if before_us is not None:
-                kept &= self._columns.low_us[places] <= before_us
+                early = self._columns.low_us[places] <= before_us
+                # An early end, or one request without an answer, is bounded by later answers.
+                unclear = self._columns.op[places] == END
+                unclear |= self._columns.result[places] == INDEFINITE
+                if not (kept & early & unclear).any():
+                    kept &= early
             found += [self._operations[int(row)] for row in self._columns.row[places[kept]]]
         return found
 
