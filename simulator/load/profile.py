@@ -6,10 +6,10 @@ import numpy as np
 
 from simulator.trace import NEVER, CallTrace
 
-LEAST_USERS: Final = 4
-"""For each worker: a call in progress may want to say several things at once."""
+LEAST_USERS: Final = 20
+"""For each worker: enough to go on when answers are slow and calls fall behind the trace."""
 
-MOST_USERS: Final = 100
+MOST_USERS: Final = 200
 """For each worker: beyond it more connections only cost time, and events wait for none of them."""
 
 _AHEAD_S: Final = 3
