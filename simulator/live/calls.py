@@ -64,7 +64,7 @@ class CallRules:
     requests at once (an offer beyond it is dropped)."""
 
     retries: int = 1
-    most_open: int = 10_000
+    most_open: int = 1000
 
 
 class Calls:

@@ -43,7 +43,7 @@ MostOpen = Annotated[
     typer.Option(
         "--max-open",
         min=1,
-        help="Live: requests under way at once; offers beyond them are dropped; 10000 by default.",
+        help="Live: requests under way at once; offers beyond them are dropped; 1000 by default.",
         show_default=False,
     ),
 ]

@@ -19,12 +19,10 @@ from yarl import URL
 from simulator.engines import Inconclusive
 from simulator.history import DecisionName, ReasonName, Result, ScopeName
 from simulator.live.errors import result_of_error, result_of_status
+from simulator.live.wire import KEEPALIVE_S, Wire
 
 API: Final = "/api/v1"
 CALLS: Final = f"{API}/calls"
-
-KEEPALIVE_S: Final = 3.0
-"""How long an idle connection is kept: less than servers do, which may close it under a request."""
 
 _MOST_KNOWN: Final = 1024
 _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -100,7 +98,8 @@ def reply_of(status: int, content: bytes) -> Reply:
 class CallClient:
     """One service, over connections that are kept open; an async context manager.
 
-    ``timeout_s`` is for each request as a whole. ``connections`` 0 opens as many as needed.
+    ``timeout_s`` is for each request as a whole. Call events open as many connections as there are
+    requests under way.
     """
 
     def __init__(
@@ -110,18 +109,27 @@ class CallClient:
         call_token: str,
         admin_token: str = "",
         timeout_s: float = 5.0,
-        connections: int = 0,
     ) -> None:
         self.url = url.rstrip("/")
         self._call = {"X-Call-Token": call_token, "Content-Type": "application/json"}
         self._admin = {"X-Admin-Token": admin_token, "Content-Type": "application/json"}
         self._timeout_s = timeout_s
-        self._connections = connections
-        self._known: dict[bytes, Reply] = {}
+        self._known: dict[tuple[int, bytes], Reply] = {}
 
     async def __aenter__(self) -> Self:
+        address, parts = self.address, urlsplit(self.url)
+        self._wire = Wire(address.host, address.port, address.context)
+        self._base = parts.path.encode("latin-1")
+        headers = {"Host": parts.netloc, **self._call}
+        self._head = "".join(
+            (
+                " HTTP/1.1\r\n",
+                *(f"{name}: {value}\r\n" for name, value in headers.items()),
+                "Content-Length: ",
+            )
+        ).encode("latin-1")
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEPALIVE_S),
+            connector=aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE_S),
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             skip_auto_headers=_NO_AUTO,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -134,6 +142,7 @@ class CallClient:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._wire.close()
         await self._session.close()
 
     async def offer(self, call_id: str, tenant_id: str, *, accept: bool = False) -> Reply:
@@ -155,7 +164,16 @@ class CallClient:
 
     async def post(self, path: str, body: bytes, timeout_s: float | None = None) -> Reply:
         """Send a call event; ``timeout_s`` stands in for the client's own."""
-        return await self._send("POST", path, self._call, body, timeout_s)
+        try:
+            status, content = await self._wire.exchange(
+                b"POST %b%b%b%d\r\n\r\n%b"
+                % (self._base, path.encode("latin-1"), self._head, len(body), body),
+                self._timeout_s if timeout_s is None else timeout_s,
+            )
+        except Exception as error:
+            result, said = result_of_error(error)
+            return Reply(result, said=said)
+        return self._known.get((status, content)) or self._new_reply(status, content)
 
     @property
     def address(self) -> Address:
@@ -202,7 +220,7 @@ class CallClient:
     async def change_limits(self, document: Mapping[str, object]) -> Reply:
         """``PATCH /api/v1/capacity``."""
         body = msgspec.json.encode(document)
-        return await self._send("PATCH", f"{API}/capacity", self._admin, body, None)
+        return await self._send("PATCH", f"{API}/capacity", self._admin, body)
 
     async def capacity(self) -> dict[str, Any]:
         """Limits, slots and counters of everything: one snapshot."""
@@ -218,7 +236,7 @@ class CallClient:
 
     async def check_call_token(self) -> None:
         """Raise :class:`Inconclusive` when call events would not be let in."""
-        reply = await self._send("GET", f"{CALLS}/no-such-call", self._call, None, None)
+        reply = await self._send("GET", f"{CALLS}/no-such-call", self._call, None)
         if reply.status == 401:
             raise Inconclusive(
                 f"{self.url} does not take the call token; set BUSYHOUR_CALL_TOKEN to the service's"
@@ -257,33 +275,24 @@ class CallClient:
         path: str,
         headers: Mapping[str, str],
         body: bytes | None,
-        timeout_s: float | None,
     ) -> Reply:
         try:
-            if timeout_s is None:
-                response = await self._session.request(
-                    method,
-                    URL(self.url + path, encoded=True),
-                    data=body,
-                    headers=headers,
-                    allow_redirects=False,
-                )
-                content = await response.read()
-            else:
-                async with asyncio.timeout(timeout_s):
-                    return await self._send(method, path, headers, body, None)
+            response = await self._session.request(
+                method,
+                URL(self.url + path, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+            )
+            content = await response.read()
         except Exception as error:
             result, said = result_of_error(error)
             return Reply(result, said=said)
-        if response.status == 200:
-            known = self._known.get(content)
-            if known is not None:
-                return known
-        return self._new_reply(response.status, content)
+        return reply_of(response.status, content)
 
     def _new_reply(self, status: int, content: bytes) -> Reply:
         """Read an answer; those with 200 are few and remembered by their bytes."""
         reply = reply_of(status, content)
         if status == 200 and len(self._known) < _MOST_KNOWN:
-            self._known[content] = reply
+            self._known[status, content] = reply
         return reply

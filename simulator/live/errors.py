@@ -12,8 +12,12 @@ from typing import Final
 import aiohttp
 
 from simulator.history import Result
+from simulator.live.wire import ConnectionGone, NoHttp, NotConnected
 
 ERRORS: Final[tuple[tuple[type[BaseException], Result, str], ...]] = (
+    (NotConnected, "failed", "no connection could be made"),
+    (ConnectionGone, "indefinite", "the connection was closed without a whole answer"),
+    (NoHttp, "indefinite", "the answer is not HTTP"),
     (aiohttp.ClientConnectorError, "failed", "no connection could be made"),
     (aiohttp.ConnectionTimeoutError, "failed", "no connection was made in time"),
     (ssl.SSLCertVerificationError, "failed", "the certificate is not trusted"),

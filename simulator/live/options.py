@@ -22,7 +22,7 @@ class LiveSettings:
     timeout_s: float = 5.0
     retries: int = 1
     late_s: float = 0.05
-    most_open: int = 10_000
+    most_open: int = 1000
     shared_limit: bool = False
 
 
