@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.cli_common import AdminToken, CallToken, finish, is_address
+from simulator.cli_erlang import erlang_app
 from simulator.cli_watching import probe, watch
 from simulator.live.cli import (
     Late,
@@ -337,6 +338,7 @@ def _counts(option: str, texts: Sequence[str]) -> Mapping[str, int]:
 
 
 app.command()(load_command(finish))
+app.add_typer(erlang_app)
 
 
 def main() -> None:

@@ -94,10 +94,10 @@ def erlang_b_continuous(offered_erlangs: float, servers: float) -> float:
         return 0.0 if servers else 1.0
     whole = math.floor(servers)
     fraction = servers - whole
-    log_inverse = _log_inverse_below_one(offered_erlangs, fraction)
-    for k in range(1, whole + 1):
-        term = math.log((fraction + k) / offered_erlangs) + log_inverse
-        log_inverse = term + math.log1p(math.exp(-term)) if term > 0 else math.log1p(math.exp(term))
+    log_inverse = log_inverse_last(
+        ((fraction + k) / offered_erlangs for k in range(1, whole + 1)),
+        _log_inverse_below_one(offered_erlangs, fraction),
+    )
     return math.exp(-log_inverse)
 
 
