@@ -98,7 +98,7 @@ def flow_laws(span: Span, earlier: Debug, later: Debug) -> Iterator[Violation]:
         ("are active no more", was_active - is_active, Counter.ENDED_CALLS),
         ("became accepted", (is_accepted - was_accepted) | again, Counter.ACCEPTED_CALLS),
     ):
-        if len(calls) > span.growth(counter):
+        if calls and len(calls) > span.growth(counter):
             yield Violation(
                 "debug-moves-with-counters",
                 DEBUG,
@@ -128,7 +128,7 @@ def sum_laws(
             )
         elif earlier is not None:
             grown = parts - sum(figures[counter] for figures in earlier.values())
-            if grown > total.growth(counter):
+            if grown > max(0, total.growth(counter)):
                 yield Violation(
                     "tenants-within-total",
                     TOTAL,
