@@ -164,9 +164,16 @@ class Poller:
             if path == "/capacity" and not self._has_capacity:
                 return None
             raise Refused(f"{self._url} is no such service: {API}{path} is no JSON") from None
-        stream = response.extensions.get("network_stream")
-        address = None if stream is None else stream.get_extra_info("client_addr")
-        return sent_us, received_us, str(address), document
+        return sent_us, received_us, _connection(response, received_us), document
 
     def _not_this_service(self, path: str, error: NotThisService) -> Refused:
         return Refused(f"{self._url} is no such service: {API}{path}: {error}")
+
+
+def _connection(response: httpx.Response, received_us: int) -> str:
+    """A name for the connection that carried an answer: its own end of it."""
+    try:
+        return str(response.extensions["network_stream"].get_extra_info("client_addr"))
+    except OSError:
+        # The service closed it behind the answer, so nothing else goes over it.
+        return f"closed at {received_us}"
