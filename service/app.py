@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -184,5 +184,5 @@ def create_app(
     return Service(settings, state, clock)
 
 
-def _optional_us(seconds: Any) -> int | None:
+def _optional_us(seconds: Decimal | None) -> int | None:
     return None if seconds is None else microseconds(seconds)
