@@ -12,9 +12,10 @@ Floats = npt.NDArray[np.float64]
 def log_inverse_last(ratios: Iterable[float], log_inverse: float = 0.0) -> float:
     """-ln of the probability of the last state, from ratio_k = weight(k - 1) / weight(k), k >= 1.
 
-    With ln I(0) = ``log_inverse`` (0: one state to begin with) and I(k) = 1 + ratio_k I(k - 1), 1 / I(n) is the weight of state n over the sum of
-    the weights of 0 to n. The recursion is taken in logarithms, because I itself overflows where
-    the last state is rare. An error made at k shrinks by 1 - 1/I(j) with every later step j.
+    With ln I(0) = ``log_inverse`` (0: a single state to begin with) and
+    I(k) = 1 + ratio_k I(k - 1), 1 / I(n) is the weight of state n over the sum of the weights of 0
+    to n. The recursion is taken in logarithms, because I itself overflows where the last state is
+    rare. An error made at k shrinks by 1 - 1/I(j) with every later step j.
     """
     for ratio in ratios:
         term = math.log(ratio) + log_inverse
