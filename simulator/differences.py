@@ -62,17 +62,24 @@ class Differences:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def first(self, counter: Counter, tenant_id: str | None, *, unknown: bool = False) -> str:
+    def first(
+        self,
+        counter: Counter | None = None,
+        tenant_id: str | None = None,
+        *,
+        unknown: bool = False,
+    ) -> str:
         """The first call behind a wrong counter of a tenant, else the first that differs at all.
 
-        ``tenant_id`` None means the total, ``unknown`` the row of the tenants not configured.
+        ``counter`` None asks for no counter in particular. ``tenant_id`` None means the total,
+        ``unknown`` the row of the tenants not configured.
         """
         rows = self._rows
         if unknown:
             rows = rows[self._row_names == None]  # noqa: E711 (compared item by item)
         elif tenant_id is not None:
             rows = rows[self._row_names == tenant_id]
-        share = _SHARE.get(counter)
+        share = None if counter is None else _SHARE.get(counter)
         if share is not None:
             at_fault = rows[share(self._expected, rows) != share(self._observed, rows)]
             rows = at_fault if len(at_fault) else rows

@@ -67,7 +67,8 @@ class HeldRows:
 class CheckpointState:
     """The capacity state after everything at ``at_us``.
 
-    ``tenants`` has every configured tenant. ``counters`` (rows in :class:`service.calls.Counter`
+    ``tenants`` has every configured tenant, and any other that is reported to hold slots or to
+    have a row. ``counters`` (rows in :class:`service.calls.Counter`
     order, configured tenants and ``_unknown``) and ``rows`` are None where an engine cannot tell.
     """
 
@@ -93,7 +94,9 @@ class RunOutcome:
 
     ``tenants`` holds a counter row (in :class:`service.calls.Counter` order) for every configured
     tenant in trace order, then ``_unknown``. ``total`` is what was *reported* as the total; it is
-    an invariant, not a given, that it is the sum. ``final`` is the state after the run.
+    an invariant, not a given, that it is the sum. A row of any other name that is reported is
+    there as well. ``final`` is the state after the run. ``contradictions`` says, one line each,
+    where what was observed contradicts itself.
     """
 
     engine: str
@@ -102,6 +105,7 @@ class RunOutcome:
     checkpoints: tuple[CheckpointState, ...]
     final: CheckpointState
     log: CallLog
+    contradictions: tuple[str, ...] = ()
 
 
 class Progress(Protocol):

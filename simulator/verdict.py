@@ -173,7 +173,7 @@ def _reason(troubles: Sequence[Check]) -> str:
 
 
 def _oracle_checks(trace: CallTrace, observed: RunOutcome, expected: RunOutcome) -> Iterator[Check]:
-    """Every counter of the total and of each tenant, and the minutes made of one of them."""
+    """Every counter of the total and of each tenant, the minutes made of one, and every call."""
     differences = Differences(trace, expected.log, observed.log)
     rows: list[tuple[str, str | None]] = [(TOTAL, None)]
     rows += [(f"tenants.{tenant_id}", tenant_id) for tenant_id in expected.tenants]
@@ -200,6 +200,9 @@ def _oracle_checks(trace: CallTrace, observed: RunOutcome, expected: RunOutcome)
                     None if got is None else minutes_processed(got),
                     detail,
                 )
+    apart = len(differences)
+    detail = differences.first() if apart else ""
+    yield Check("calls.differing", "oracle", not apart, 0, apart, detail)
 
 
 def _checkpoint_checks(observed: RunOutcome, expected: RunOutcome) -> Iterator[Check]:

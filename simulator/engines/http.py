@@ -140,6 +140,7 @@ class _Run:
             checkpoints=tuple(self._checkpoints),
             final=final,
             log=self._record.close(final.rows, until_us),
+            contradictions=(*self._record.contradictions, *self._observer.contradictions),
         )
 
     def _play_batches(self, sender: Sender[bytes]) -> None:

@@ -96,6 +96,7 @@ class _Run:
             checkpoints=tuple(self._checkpoints),
             final=final,
             log=self._record.close(final.rows, until_us),
+            contradictions=tuple(self._record.contradictions),
         )
 
     def _play_items(self) -> int:
@@ -172,26 +173,24 @@ class _Run:
     def _state(self, at_us: int) -> CheckpointState:
         """What the core says of itself, calls by their rows."""
         snapshot, held = self._core.snapshot(), self._core.held()
-        none_held, no_counts = Held(), (0,) * len(COUNTERS)
-        slots = {name: one.occupancy for name, one in snapshot.tenants.items()}
-        counters = {name: one.counters for name, one in snapshot.tenants.items()}
+        slots = dict.fromkeys(self._policies, Held())
+        counters = dict.fromkeys((*self._policies, UNKNOWN_TENANT), (0,) * len(COUNTERS))
+        for name, tenant in snapshot.tenants.items():
+            # Rows that should not be there are reported as well: the verdict is not made here.
+            counters[name] = tenant.counters
+            if name != UNKNOWN_TENANT:
+                one = tenant.occupancy
+                slots[name] = Held(one.pending, one.accepted, one.active)
         return CheckpointState(
             at_us=at_us,
             limit=snapshot.max_concurrent_calls,
-            tenants={
-                name: Held(slots[name].pending, slots[name].accepted, slots[name].active)
-                if name in slots
-                else none_held
-                for name in self._policies
-            },
+            tenants=slots,
             rows=HeldRows(
                 pending=_rows(held.pending),
                 accepted=_rows(held.accepted),
                 active=_rows(held.active),
             ),
-            counters={
-                name: counters.get(name, no_counts) for name in (*self._policies, UNKNOWN_TENANT)
-            },
+            counters=counters,
             total_counters=snapshot.total.counters,
         )
 

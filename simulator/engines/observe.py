@@ -1,7 +1,7 @@
 """Reads a service's documents as observations of a run: differences from what was there before."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from service.calls import (
     COUNTERS,
@@ -17,6 +17,9 @@ from simulator.engines.target import Document, Target
 from simulator.results import CheckpointState, Held, HeldRows
 
 CounterRow = tuple[int, ...]
+
+RUNNING: Final = "RUNNING"
+"""The published status of an active call."""
 
 
 class Observer:
@@ -38,17 +41,27 @@ class Observer:
             tenant_id: _counters(before["tenants"].get(tenant_id))
             for tenant_id in (*tenant_ids, UNKNOWN_TENANT)
         }
+        self._others_before = {
+            tenant_id: _counters(row)
+            for tenant_id, row in before["tenants"].items()
+            if tenant_id not in self._before
+        }
+        self.contradictions: list[str] = []
+        """Where the documents contradict each other or themselves, one line each."""
 
     def state(self, at_us: int) -> CheckpointState:
         """What the service says of itself; ``at_us`` is the trace's time."""
         document, held = self._target.capacity(), self._target.held()
         try:
             tenants = document["tenants"]
+            others = self._others(tenants)
+            self.contradictions += [f"{what} at {at_us} us" for what in _contradictions(held)]
             return CheckpointState(
                 at_us=at_us,
                 limit=document["max_concurrent_calls"],
                 tenants={
-                    tenant_id: _held(tenants.get(tenant_id)) for tenant_id in self._tenant_ids
+                    tenant_id: _held(tenants.get(tenant_id))
+                    for tenant_id in (*self._tenant_ids, *others)
                 },
                 rows=HeldRows(
                     pending=self._rows(held["pending_call_ids"]),
@@ -57,7 +70,7 @@ class Observer:
                 ),
                 counters={
                     tenant_id: _minus(_counters(tenants.get(tenant_id)), before)
-                    for tenant_id, before in self._before.items()
+                    for tenant_id, before in {**self._before, **others}.items()
                 },
                 total_counters=_minus(_counters(document["total"]), self._total_before),
             )
@@ -66,6 +79,17 @@ class Observer:
                 f"{self._target.url} describes its state in a form that is not known: "
                 f"{type(error).__name__}: {error}"
             ) from error
+
+    def _others(self, tenants: Mapping[str, Mapping[str, Any]]) -> dict[str, CounterRow]:
+        """Rows that are not of this run and yet new or changed, as they were before it."""
+        others = {}
+        for tenant_id, row in tenants.items():
+            if tenant_id in self._before:
+                continue
+            before = self._others_before.get(tenant_id)
+            if before is None or _counters(row) != before:
+                others[tenant_id] = before or _counters(None)
+        return others
 
     def published(self, final: CheckpointState) -> tuple[CounterRow, Mapping[str, CounterRow]]:
         """Counter rows of the total and the tenants as the published endpoints give them.
@@ -95,6 +119,32 @@ class Observer:
                 )
             rows.add(int(row))
         return frozenset(rows)
+
+
+def _contradictions(held: Mapping[str, Any]) -> list[str]:
+    """Where the lists and numbers of the debug document do not fit together."""
+    pending, by_tenant = held["pending_call_ids"], held["pending_by_tenant"]
+    tenant_of = {call_id: name for name, calls in by_tenant.items() for call_id in calls}
+    statuses = {call["status"] for call in held["active_calls"]}
+    pairs = (
+        ("active_count", held["active_count"], len(held["active_calls"])),
+        ("accepted_count", held["accepted_count"], len(held["accepted_call_ids"])),
+        ("pending_count", held["pending_count"], len(pending)),
+        ("pending_by_tenant", sorted(tenant_of), sorted(pending)),
+        (
+            "pending_by_tenant_count",
+            held["pending_by_tenant_count"],
+            {name: len(calls) for name, calls in by_tenant.items()},
+        ),
+        ("pending_tenant_by_call_id", held["pending_tenant_by_call_id"], tenant_of),
+        ("pending_tenant_by_call_id_count", held["pending_tenant_by_call_id_count"], len(pending)),
+        ("status of active_calls", statuses | {RUNNING}, {RUNNING}),
+    )
+    return [
+        f"capacity/debug: {name} is {said}, its lists say {due}"
+        for name, said, due in pairs
+        if said != due
+    ]
 
 
 def _counters(row: Mapping[str, Any] | None) -> CounterRow:

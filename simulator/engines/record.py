@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from service.calls import Reason, Scope
+from service.calls import SCOPE_SETS, Reason, Scope
 from service.state.base import Decision
 from simulator.engines.limits import has_deadlines
 from simulator.engines.schedule import ACCEPT, OFFER, START, Schedule
@@ -19,6 +19,11 @@ _REJECTED_FOR: Final = {
     Reason.CAPACITY: Fate.REJECTED_CAPACITY,
     Reason.INSTRUCTIONS_MISSING: Fate.REJECTED_INSTRUCTIONS,
 }
+_REASON_OF: Final = {
+    int(_REJECTED_FOR[reason]): reason for reason in (Reason.TENANT_NOT_CONFIGURED, Reason.CAPACITY)
+}
+"""The reason an offer was rejected for, by fate; missing instructions reject an accept."""
+
 REJECTED: Final = frozenset(int(fate) for fate in _REJECTED_FOR.values())
 """Fates after which a caller sends nothing more."""
 
@@ -77,6 +82,8 @@ class CallRecord:
         self._accepted_us = _nevers(n)
         self._started_us = _nevers(n)
         self._released_us = _nevers(n)
+        self.contradictions: list[str] = []
+        """Answers that cannot be right whatever was counted, one line each."""
 
     def heard(self, at_us: int, kind: int, row: int, answer: Heard) -> None:
         """Note the answer to an event (OFFER to HANGUP) of a row, heard at ``at_us``."""
@@ -89,6 +96,8 @@ class CallRecord:
         if kind == OFFER:
             if now == _NOT_MADE:
                 self._offered(at_us, row, answer)
+            else:
+                self._offered_again(at_us, row, answer)
         elif kind == ACCEPT:
             if now == _PENDING:
                 if decision is _SAID_ACCEPTED:
@@ -163,8 +172,27 @@ class CallRecord:
             self._offered_us[row] = at_us
             fate = _REJECTED_FOR[answer.reason]
             self.fate[row] = fate
-            self._scopes[row] = sum(_SCOPE_BIT[scope] for scope in answer.scopes)
+            scopes = self._scopes[row] = sum(_SCOPE_BIT[scope] for scope in {*answer.scopes})
+            if answer.scopes != SCOPE_SETS[scopes]:
+                self.contradictions.append(
+                    f"call {row}: its rejection lists the scopes {', '.join(answer.scopes)}"
+                )
             self._schedule.finished(row, at_us, rejected=fate is Fate.REJECTED_CAPACITY)
+
+    def _offered_again(self, at_us: int, row: int, answer: Heard) -> None:
+        """A repeated offer must get the first answer again."""
+        rejected = _REASON_OF.get(self.fate[row])
+        first = (
+            _SAID_ADMITTED if rejected is None else _SAID_REJECTED,
+            rejected,
+            SCOPE_SETS[self._scopes[row]],
+        )
+        again = (answer.decision, answer.reason, answer.scopes)
+        if again != first:
+            self.contradictions.append(
+                f"call {row}: its offer was answered {_words(*first)}, and {_words(*again)} when"
+                f" it was made again at {at_us} us"
+            )
 
     def _entered(self, row: int, state: int, at_us: int) -> None:
         deadline = self._deadline_us[state]
@@ -175,6 +203,12 @@ class CallRecord:
         self.fate[row] = fate
         self._released_us[row] = at_us
         self._schedule.finished(row, at_us, rejected=fate == Fate.REJECTED_INSTRUCTIONS)
+
+
+def _words(decision: Decision | None, reason: Reason | None, scopes: Iterable[Scope]) -> str:
+    if decision is None:
+        return "with a refusal"
+    return " ".join([decision, *([] if reason is None else [f"for {reason}"]), *scopes])
 
 
 def _nevers(n: int) -> "array[int]":

@@ -166,6 +166,14 @@ def check_invariants(trace: CallTrace, observed: RunOutcome) -> tuple[Finding, .
     """
     findings = list(check_counters(trace, observed))
     findings.extend(slot_findings(trace, observed.log))
+    findings.append(
+        finding(
+            "answers.consistent",
+            "an offer made again gets its first answer, rejections list each full scope once and in"
+            " order, and documents fit together",
+            observed.contradictions,
+        )
+    )
     if trace.conditions.drain:
         findings.append(_drained(trace, observed))
     return tuple(findings)
@@ -225,7 +233,7 @@ def _bounded_rows(trace: CallTrace, observed: RunOutcome) -> Finding:
     def breaches() -> Iterator[str]:
         for tenant_id in observed.tenants:
             if tenant_id not in allowed:
-                yield f"tenant {tenant_id}: it is not configured and has a row of its own"
+                yield f"tenant {tenant_id}: it is not of the run and has a row that counts"
         for tenant_id in sorted(allowed - set(observed.tenants)):
             yield f"tenant {tenant_id}: its row is missing"
 

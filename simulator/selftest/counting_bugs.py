@@ -1,10 +1,10 @@
-"""Controllers that admit correctly and count wrongly."""
+"""Controllers that admit correctly, and count or answer wrongly."""
 
 from typing import Final
 
 from service.calls import US_PER_MINUTE, Counter, Lookup, Outcome, State
 from service.lifecycle import TRANSITIONS, Input, Transition
-from service.state.base import Answer
+from service.state.base import Answer, Refusal
 from service.state.ledgers import Ledgers
 from service.state.memory import MemoryCore
 from service.state.records import Call, Ledger
@@ -15,6 +15,11 @@ class _RepeatsCounted(MemoryCore):
     def _repeated_offer(self, call: Call, tenant_id: str) -> Answer:
         self._ledgers.count(call.ledger, self._admit)
         return super()._repeated_offer(call, tenant_id)
+
+
+class _RepeatsRefused(MemoryCore):
+    def _repeated_offer(self, call: Call, tenant_id: str) -> Answer:  # noqa: ARG002 - the bug
+        return Answer(refusal=Refusal.WRONG_STATE)
 
 
 class _ReferralsCountedTwice(MemoryCore):
@@ -82,6 +87,12 @@ COUNTING_BUGS: Final = (
         "offer-counted-twice",
         "counts an offer again when it is sent again",
         _RepeatsCounted,
+        ("smoke", "edge-ties"),
+    ),
+    BrokenController(
+        "repeat-refused",
+        "refuses an offer that is sent again instead of giving its first answer again",
+        _RepeatsRefused,
         ("smoke", "edge-ties"),
     ),
     BrokenController(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.calls import Counter
+from service.calls import Counter, Event
 from simulator.engines import Inconclusive
 from simulator.engines.asgi import AsgiApp, Message, Receive, Send
 from simulator.engines.http import HttpEngine
@@ -15,12 +15,17 @@ from simulator.engines.sources import AppService, MakeApp, service_app
 from simulator.oracle import expect
 from simulator.results import RunOutcome
 from simulator.statistics import statistics_of
+from simulator.trace import DeliveryAction
 from simulator.verdict import Judgement, Verdict, judge
 from tests.strategies import Row, conditions, make_trace
 
+AGAIN = (DeliveryAction.DOUBLED, 9)
 TRACE = make_trace(
     conditions(duration_us=100_000_000, checkpoints=[50_000_000]),
-    [Row(offer=1, setup=7, hold=12_345_678), Row(offer=60_000_000, setup=7, hold=7_654_321)],
+    [
+        Row(offer=1, setup=7, hold=12_345_678, deliveries={Event.OFFER: AGAIN}),
+        Row(offer=60_000_000, setup=7, hold=7_654_321),
+    ],
 )
 
 Edit = Callable[[Any], Any]
@@ -99,6 +104,62 @@ def test_a_wrong_figure_in_a_published_document_is_a_failed_check(
     judgement = judged(run(edited(f"/api/v1/metrics/{path}", edit)))
     assert judgement.verdict is Verdict.FAIL
     assert check in {found.name for found in judgement.expectations if not found.ok}
+
+
+def failed_invariants(judgement: Judgement) -> dict[str, str]:
+    return {found.name: found.detail for found in judgement.invariants if not found.ok}
+
+
+def repeated_offer_refused(document: Any) -> Any:
+    """Behind the first call's offer, accept and start comes its offer made again."""
+    if len(document["answers"]) > 4:
+        document["answers"][3] = {"status": 409, "code": "wrong_state"}
+    return document
+
+
+def test_an_offer_made_again_must_get_its_first_answer_again() -> None:
+    judgement = judged(run(edited("/api/v1/calls/events", repeated_offer_refused)))
+    assert judgement.verdict is Verdict.FAIL
+    assert all(found.ok for found in judgement.expectations)
+    assert failed_invariants(judgement) == {
+        "answers.consistent": "call 0: its offer was answered admitted, and with a refusal when it"
+        " was made again at 10 us"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("active_count", 1),
+        ("accepted_count", 2),
+        ("pending_count", 1),
+        ("pending_by_tenant_count", {"acme": 1}),
+        ("pending_tenant_by_call_id", {"c": "acme"}),
+        ("pending_tenant_by_call_id_count", 1),
+    ],
+)
+def test_numbers_of_the_debug_document_must_fit_its_lists(name: str, wrong: Any) -> None:
+    path = "/api/v1/metrics/capacity/debug"
+    judgement = judged(run(edited(path, lambda document: {**document, name: wrong})))
+    assert judgement.verdict is Verdict.FAIL
+    found = failed_invariants(judgement)["answers.consistent"]
+    assert found.startswith(f"capacity/debug: {name} is {wrong}")
+
+
+def with_a_stranger(document: Any) -> Any:
+    """A row that came up during the run: the first reading, before it, has none."""
+    if document["total"]["offered_calls"]:
+        document["tenants"]["stranger"] = document["tenants"]["_unknown"]
+    return document
+
+
+def test_a_row_that_comes_up_for_an_unknown_name_breaks_a_law() -> None:
+    observed = run(edited("/api/v1/capacity", with_a_stranger))
+    judgement = judged(observed)
+    assert judgement.verdict is Verdict.FAIL
+    assert failed_invariants(judgement) == {
+        "rows.bounded": "tenant stranger: it is not of the run and has a row that counts"
+    }
 
 
 def doubled_total(document: Any) -> Any:

@@ -164,7 +164,7 @@ def test_rows_for_invented_tenants(trace: CallTrace) -> None:
     tenants = {**outcome.tenants, "stranger": outcome.tenants["_unknown"]}
     found = broken(trace, replace(outcome, tenants=tenants))
     assert found["rows.bounded"] == (
-        "tenant stranger: it is not configured and has a row of its own"
+        "tenant stranger: it is not of the run and has a row that counts"
     )
     without = {name: row for name, row in outcome.tenants.items() if name != "b"}
     found = broken(trace, replace(outcome, tenants=without))

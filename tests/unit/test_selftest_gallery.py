@@ -6,6 +6,8 @@ import pytest
 
 from service.calls import Event
 from service.state.memory import MemoryCore
+from simulator.engines.inproc import InprocEngine
+from simulator.invariants import check_invariants
 from simulator.selftest import GALLERY, BrokenController, run_selftest
 from simulator.selftest.runner import run_selftest as run_gallery
 from simulator.trace import CallTrace, DeliveryAction, TraceTenant
@@ -77,6 +79,17 @@ def test_progress_counts_the_controllers_and_the_real_one() -> None:
     run_selftest({"over-capacity": full_house()}, lambda done, total: told.append((done, total)))
     steps = len(GALLERY) + 1
     assert told == [(done, steps) for done in range(1, steps + 1)]
+
+
+def test_a_row_for_each_name_breaks_the_law_of_bounded_rows() -> None:
+    broken = next(one for one in GALLERY if one.name == "row-for-each-name")
+    strangers = (TraceTenant("acme"), TraceTenant("nobody", configured=False))
+    trace = make_trace(conditions(1, *strangers), [Row(offer=0, hold=1), Row(offer=5, tenant=1)])
+    observed = InprocEngine(core_factory=broken.factory).run(trace)
+    assert set(observed.tenants) == {"acme", "nobody", "_unknown"}
+    found = {law.name: law for law in check_invariants(trace, observed)}
+    assert found["rows.bounded"].detail.startswith("tenant nobody: it is not of the run")
+    assert found["total.sum"].ok
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,9 @@ def test_a_right_outcome_passes(trace: CallTrace) -> None:
     assert judgement.verdict is Verdict.PASS
     assert "\n" not in judgement.reason
     names = [check.name for check in judgement.expectations]
-    # Fifteen counters and the minutes, for the total, a, b and _unknown; two checkpoints; the end.
-    assert len(names) == 16 * 4 + 2 + 1
+    # Fifteen counters and the minutes, for the total, a, b and _unknown; single calls; two
+    # checkpoints; the end.
+    assert len(names) == 16 * 4 + 1 + 2 + 1
     assert {"total.minutes_processed", "tenants._unknown.offered_calls"} <= set(names)
     assert {"checkpoints.2000000", "checkpoints.4000000", "final"} <= set(names)
     assert len(set(names)) == len(names)
@@ -129,15 +130,26 @@ def test_a_broken_expectation_weighs_more_than_a_threshold(trace: CallTrace) -> 
 
 
 def test_a_broken_invariant_fails_even_what_the_oracle_expects(trace: CallTrace) -> None:
-    # A service whose log shows a call let in while the slot was taken, and whose counters do not.
+    # A service that counts as expected, and answers a repeated offer anew.
+    observed = replace(expect(trace), contradictions=("call 1: admitted, then rejected",))
+    judgement = judged(trace, observed)
+    assert judgement.verdict is Verdict.FAIL
+    assert all(check.ok for check in judgement.expectations)
+    assert judgement.reason == "answers.consistent is broken (call 1: admitted, then rejected)"
+
+
+def test_a_wrong_answer_fails_even_where_every_counter_is_right(trace: CallTrace) -> None:
+    # A service that lets a call in while the slot is taken, and counts it as rejected.
     outcome = expect(trace)
     fate, released = outcome.log.fate.copy(), outcome.log.released_us.copy()
     fate[1], released[1] = Fate.ENDED, 4_000_000
     log = replace(outcome.log, fate=fate, released_us=released)
     judgement = judged(trace, replace(outcome, log=log))
     assert judgement.verdict is Verdict.FAIL
-    assert all(check.ok for check in judgement.expectations)
-    assert judgement.reason.startswith("slots.total is broken (call 1 of a")
+    (wrong,) = (check for check in judgement.expectations if not check.ok)
+    assert (wrong.name, wrong.expected, wrong.observed) == ("calls.differing", 0, 1)
+    assert wrong.detail.startswith("first differing call: row 1 of a")
+    assert "slots.total" in failed(judgement)
 
 
 def test_the_reason_names_the_first_trouble_and_counts_the_rest(trace: CallTrace) -> None:
