@@ -15,10 +15,17 @@ from urllib.parse import unquote
 
 import msgspec
 
-from service.api.documents import capacity_document
-from service.calls import Lookup, Outcome
+from service.calls import COUNTER_NAMES, Lookup, Outcome
 from service.lifecycle import Deadlines
-from service.state.base import Answer, Decision, LimitChange, LimitsInvalid, Refusal, TenantPolicy
+from service.state.base import (
+    Answer,
+    Decision,
+    LimitChange,
+    LimitsInvalid,
+    Refusal,
+    Snapshot,
+    TenantPolicy,
+)
 from service.state.memory import MemoryCore
 from simulator.engines.limits import starting_policies
 from simulator.history import (
@@ -151,9 +158,9 @@ class FakeClient:
     async def capacity(self) -> dict[str, Any]:
         await asyncio.sleep(self._world.to_us() / 1e6)
         self._core.advance(self._loop.now_us)
-        document = capacity_document(self._core.snapshot(), "system", True)
+        document = _capacity(self._core.snapshot())
         await asyncio.sleep(self._world.back_us() / 1e6)
-        return dict(document)
+        return document
 
     async def held(self) -> dict[str, Any]:
         self._core.advance(self._loop.now_us)
@@ -182,6 +189,26 @@ class FakeClient:
         if event == "refer":
             return core.refer(call_id, at_us)
         return core.end(call_id, Outcome(document["outcome"]), at_us)
+
+
+def _capacity(snapshot: Snapshot) -> dict[str, Any]:
+    """What the driver reads of the capacity document."""
+
+    def row(part: Any) -> dict[str, int]:
+        held = part.occupancy
+        return {
+            "in_use": held.pending + held.accepted,
+            "pending": held.pending,
+            "accepted": held.accepted,
+            "active": held.active,
+            **dict(zip(COUNTER_NAMES, part.counters, strict=True)),
+        }
+
+    return {
+        "max_concurrent_calls": snapshot.max_concurrent_calls,
+        "total": row(snapshot.total),
+        "tenants": {name: row(part) for name, part in snapshot.tenants.items()},
+    }
 
 
 _STATUS = {Refusal.UNKNOWN_CALL: 404, Refusal.CALL_MEMORY_FULL: 503}
