@@ -81,6 +81,7 @@ def run_scenario(
     :class:`simulator.engines.Inconclusive`, and OSError from writing.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
+    _check_writable(out / scenario.name)
     if trace is None:
         trace = build_trace(scenario)
     observed, expected = _play(trace, engine, progress)
@@ -208,6 +209,15 @@ def publish(result: RunResult, parent: Path) -> Path:
         raise
     _point_latest(parent, directory.name)
     return directory
+
+
+def _check_writable(parent: Path) -> None:
+    """Raise OSError now, and not after a long run, where no report could be written."""
+    there = next(path for path in (parent, *parent.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"no reports can be written: {there} is not a directory")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"no reports can be written: {there} may not be written to")
 
 
 def _made(parent: Path, started_at: datetime) -> Path:

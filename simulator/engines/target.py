@@ -184,7 +184,7 @@ def _what_it_says(response: httpx.Response) -> str:
     try:
         problem = msgspec.json.decode(response.content, type=dict[str, Any])
     except msgspec.DecodeError:
-        return response.text[:200].strip() or response.reason_phrase
+        return " ".join(response.text.split())[:200] or response.reason_phrase
     said = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
     errors = problem.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from simulator.compiled import compile_kernel
 from simulator.kernel import core, pack
 from simulator.results import CallLog, CheckpointState, Fate
-from simulator.statistics import Statistics, statistics_from
+from simulator.statistics import Statistics, WindowSums, statistics_from
 from simulator.trace import NEVER, CallTrace, Conditions
 
 COMPILE_FROM_ROWS: Final = 100_000
@@ -32,12 +33,14 @@ _OFFERS_A_BUCKET: Final = 4
 @dataclass(frozen=True, slots=True)
 class KernelResult:
     """What a run came to; the parts mean what they mean in a
-    :class:`~simulator.results.RunOutcome`. ``log`` is None when it was not kept."""
+    :class:`~simulator.results.RunOutcome`. ``statistics`` are ratios of ``sums``; ``log`` is None
+    when it was not kept."""
 
     total: tuple[int, ...]
     tenants: dict[str, tuple[int, ...]]
     checkpoints: tuple[CheckpointState, ...]
     final: CheckpointState
+    sums: WindowSums
     statistics: Statistics
     log: CallLog | None
 
@@ -201,12 +204,14 @@ class KernelRun:
     def _result(self) -> KernelResult:
         conditions = self._conditions
         total, tenants = pack.unpack_counters(conditions, self._state)
+        sums = pack.unpack_sums(conditions, self._state)
         return KernelResult(
             total=total,
             tenants=tenants,
             checkpoints=pack.unpack_checkpoints(conditions, self._state),
             final=pack.final_state(conditions, self._state, self._slots),
-            statistics=statistics_from(pack.unpack_sums(conditions, self._state)),
+            sums=sums,
+            statistics=statistics_from(sums),
             log=self._joined_log() if self._keep_log else None,
         )
 
@@ -224,7 +229,6 @@ class KernelRun:
 
 @cache
 def _compiled_advance() -> Callable[..., None]:
-    import numba
     from numba.extending import register_jitable
 
     helpers = (
@@ -237,8 +241,7 @@ def _compiled_advance() -> Callable[..., None]:
     )
     for helper in helpers:
         register_jitable(helper)
-    advance: Callable[..., None] = numba.njit(core.advance, cache=True, nogil=True)
-    return advance
+    return compile_kernel(core.advance)
 
 
 def _run(compiled: bool, *parts: Any) -> None:

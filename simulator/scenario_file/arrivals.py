@@ -10,6 +10,7 @@ from simulator.call_log import CallLogInvalid, read_call_log
 from simulator.scenario_file import arrivals_model as shapes
 from simulator.scenario_file.distributions import Reading, distribution, erlang_phases
 from simulator.scenario_file.problems import Path, Problem, Report
+from simulator.traffic.chains import MOST_DEPENDENTS, most_calls_of
 from simulator.traffic.samplers import mean_us
 
 STAND_IN: Final = scenario.ExactCount(0)
@@ -62,7 +63,9 @@ def arrivals(
             think = distribution(shape.think, (*path, "think"), reading)
             if mean_us(think) < 1:
                 reading.report((*path, "think"), "must have a mean above zero")
-            return scenario.FiniteSource(shape.sources, think)
+            return _finite_source(
+                scenario.FiniteSource(shape.sources, think), path, setting, reading
+            )
         case shapes.ExactCountShape():
             return scenario.ExactCount(shape.count)
         case shapes.LogShape():
@@ -216,6 +219,19 @@ def _flash_crowd(
     if shape.at >= setting.duration_us:
         reading.report((*path, "at"), "lies beyond the end of the run")
     return scenario.FlashCrowd(rate, peak, shape.at, shape.ramp, shape.hold)
+
+
+def _finite_source(
+    finite: scenario.FiniteSource, path: Path, setting: Setting, reading: Reading
+) -> scenario.FiniteSource:
+    most = most_calls_of(finite, setting.duration_us)
+    if most > MOST_DEPENDENTS:
+        reading.report(
+            (*path, "sources"),
+            f"may make {most:.3g} calls in the run, more than {MOST_DEPENDENTS:,}; take fewer "
+            "sources, a longer think time or a shorter run",
+        )
+    return finite
 
 
 def _log(

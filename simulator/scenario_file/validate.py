@@ -170,7 +170,9 @@ def _plain_message(kind: str, given: Any, context: dict[str, Any]) -> str:
     }
     if kind in bounds:
         limit, words = bounds[kind]
-        return f"must be {words} {context[limit]:g}, not {shown(given)}"
+        bound = context[limit]
+        said = f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
+        return f"must be {words} {said}, not {shown(given)}"
     wanted = {
         "int_type": "a whole number",
         "float_type": "a number",
@@ -181,12 +183,13 @@ def _plain_message(kind: str, given: Any, context: dict[str, Any]) -> str:
         "dict_type": "a mapping of keys to values",
         "model_type": "a mapping of keys to values",
         "literal_error": str(context.get("expected", "")),
-        "too_short": f"given at least {context.get('min_length', 1)}",
         "string_too_short": "a text that is not empty",
         "string_too_long": f"at most {context.get('max_length', 0)} characters long",
         "string_pattern_mismatch": "letters, digits, '.', '_' and '-', 1 to 64 of them, "
         "the first a letter or digit",
     }.get(kind)
+    if kind == "too_short":
+        return f"must not be empty: at least {context['min_length']}"
     if wanted is None:
         raise AssertionError(f"no words for the error type {kind}")
     if kind == "int_type" and isinstance(given, float):

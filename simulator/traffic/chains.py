@@ -10,7 +10,8 @@ from simulator.trace import AfterOn, Int64s
 from simulator.traffic.samplers import Fill, ParametersInvalid, mean_us, round_us, sampler
 from simulator.traffic.streams import Streams
 
-_MOST_DEPENDENTS: Final = 2e8
+MOST_DEPENDENTS: Final = 200_000_000
+"""The most calls a finite source may make: they are drawn, and held in memory, all at once."""
 
 
 class Chain(ABC):
@@ -84,11 +85,11 @@ class FiniteSourceChain(Chain):
     _BLOCK: Final = 1024
 
     def __init__(self, finite: FiniteSource, duration_us: int, streams: Streams) -> None:
-        most = finite.sources * (duration_us / max(mean_us(finite.think), 1.0))
-        if most > _MOST_DEPENDENTS:
+        most = most_calls_of(finite, duration_us)
+        if most > MOST_DEPENDENTS:
             raise ParametersInvalid(
                 f"{finite.sources} sources with a mean think time of {mean_us(finite.think)} us "
-                f"may make {most:.3g} calls in the run, more than {_MOST_DEPENDENTS:.3g}"
+                f"may make {most:.3g} calls in the run, more than {MOST_DEPENDENTS:,}"
             )
         self._duration_us = duration_us
         self._fill = sampler(finite.think, streams, "think")
@@ -121,6 +122,11 @@ class FiniteSourceChain(Chain):
     def delays(self, count: int) -> Int64s:
         delays, self._delays = self._delays[:count], self._delays[count:]
         return delays
+
+
+def most_calls_of(finite: FiniteSource, duration_us: int) -> float:
+    """How many calls the sources make in a run if their calls take no time, on average."""
+    return finite.sources * (duration_us / max(mean_us(finite.think), 1.0))
 
 
 def _at_least_one(fill: Fill, count: int) -> Int64s:

@@ -1,11 +1,10 @@
 """The compiled part of :mod:`simulator.traffic.merge`. Importing this module loads numba."""
 
-import numba
-
+from simulator.compiled import compile_kernel
 from simulator.trace import Int32s, Int64s
 
 
-@numba.njit(cache=True, nogil=True)
+@compile_kernel
 def bucket_order(
     instants: Int64s, low: int, shift: int, filled: Int32s, most: int, merged: Int64s, order: Int64s
 ) -> bool:

@@ -289,7 +289,9 @@ def test_reports_that_cannot_be_written_are_a_usage_error(
     (tmp_path / "taken").write_text("a file, not a directory")
     ended = busyhour("run", scenario("fine"), "--engine", "inproc", "--out", "taken")
     assert ended.code == 2
-    assert "taken" in ended.err
+    # Said before the run, not after it.
+    assert ended.err.startswith("busyhour: no reports can be written: ")
+    assert ended.err.endswith("taken is not a directory\n")
     assert "Traceback" not in ended.err
 
 

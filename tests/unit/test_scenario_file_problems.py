@@ -196,6 +196,11 @@ TENANT = [
         "redial",
         "does not go with finite_source",
     ),
+    (
+        "{arrivals: {type: finite_source, sources: ¶500000, think: 1s}, hold: 1s}",
+        "arrivals.sources",
+        "calls in the run, more than 200,000,000; take fewer sources",
+    ),
     ("{arrivals: {type: exact_count, count: ¶1.5}, hold: 1s}", "arrivals.count", "whole number"),
     ("{¶arrivals: {type: exact_count, count: 1}}", "hold", "is missing: start to end"),
     (

@@ -113,11 +113,12 @@ def test_told_of_rejections_it_inserts_the_dependents_in_their_places(trace: Cal
 
 
 def chain(after_on: AfterOn) -> CallTrace:
+    attempt = int(after_on is AfterOn.REJECTED)
     return make_trace(
         conditions(duration_us=100),
         [
             Row(offer=10, setup=5, hold=20),
-            Row(after=0, after_on=after_on, delay=30, setup=1, hold=1),
+            Row(after=0, after_on=after_on, attempt=attempt, delay=30, setup=1, hold=1),
             Row(offer=60),
         ],
     )

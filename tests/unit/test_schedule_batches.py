@@ -118,7 +118,7 @@ def test_a_batch_ends_where_an_offer_can_hang_on_an_answer_in_it() -> None:
         conditions(duration_us=1000),
         [
             Row(offer=10, setup=5, hold=20),
-            Row(after=0, after_on=AfterOn.REJECTED, delay=30),
+            Row(after=0, after_on=AfterOn.REJECTED, delay=30, attempt=1),
             Row(offer=39),
             Row(offer=40),
         ],
