@@ -31,8 +31,8 @@ class AnswerTimeout(TimeoutError):
     """There was no whole answer in time."""
 
 
-class _Connection(asyncio.Protocol):
-    """One connection; at most one request is under way on it."""
+class Connection(asyncio.Protocol):
+    """One connection, made by :func:`open_connection`; at most one request is under way on it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -47,6 +47,10 @@ class _Connection(asyncio.Protocol):
         self.is_open = True
 
     async def exchange(self, request: bytes, timeout_s: float) -> tuple[int, bytes]:
+        """As :meth:`Wire.exchange`; the request is written before anything is waited for.
+
+        Cancelling it closes the connection.
+        """
         self._waiter = self._loop.create_future()
         timer = self._loop.call_later(timeout_s, self._fail, AnswerTimeout())
         try:
@@ -101,7 +105,7 @@ class Wire:
         self._host = host
         self._port = port
         self._context = context
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[Connection] = deque()
 
     async def exchange(self, request: bytes, timeout_s: float) -> tuple[int, bytes]:
         """Send a request, written out whole; the status and the body of its answer.
@@ -110,7 +114,9 @@ class Wire:
         :class:`AnswerTimeout`.
         """
         loop = asyncio.get_running_loop()
-        connection = self._take(loop.time()) or await self._open(loop, timeout_s)
+        connection = self._take(loop.time()) or await open_connection(
+            self._host, self._port, self._context, timeout_s
+        )
         answer = await connection.exchange(request, timeout_s)
         if connection.is_open:
             connection.idle_since_s = loop.time()
@@ -121,7 +127,7 @@ class Wire:
         while self._idle:
             self._idle.pop().close()
 
-    def _take(self, now_s: float) -> _Connection | None:
+    def _take(self, now_s: float) -> Connection | None:
         """The connection that was idle the shortest; those idle too long are closed."""
         idle = self._idle
         while idle and now_s - idle[0].idle_since_s > KEEPALIVE_S:
@@ -132,12 +138,17 @@ class Wire:
                 return connection
         return None
 
-    async def _open(self, loop: asyncio.AbstractEventLoop, timeout_s: float) -> _Connection:
-        try:
-            async with asyncio.timeout(timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(loop), self._host, self._port, ssl=self._context
-                )
-        except OSError as error:  # a TimeoutError is one
-            raise NotConnected(str(error) or "no connection was made in time") from error
-        return connection
+
+async def open_connection(
+    host: str, port: int, context: ssl.SSLContext | None, timeout_s: float
+) -> Connection:
+    """A connection on which nothing was sent. Raises :class:`NotConnected`."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, connection = await loop.create_connection(
+                lambda: Connection(loop), host, port, ssl=context
+            )
+    except OSError as error:  # a TimeoutError is one
+        raise NotConnected(str(error) or "no connection was made in time") from error
+    return connection
