@@ -1,8 +1,9 @@
 """The Locust adapter beside a bare FastHttpUser (and wrk, where installed) on the same service.
 
 The adapter plays a scenario whose calls are all due at once, so it sends as fast as it can; the
-bare users do the same without due times, records or a history. Rounds alternate between them.
-Rates are requests over the time in which they were sent, each from one process.
+bare users do the same without due times or records. Rounds alternate between them. On a machine
+with other work the requests a second of client CPU are the steadier figure. Then whole runs, with
+a master and worker processes: requests over the time in which they were sent.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -18,11 +20,12 @@ from pathlib import Path
 
 from simulator.engines.service_process import ServiceProcess, Tokens, service_settings
 from simulator.load.command import LOCUSTFILE
+from simulator.load.reading import ServiceReader
 from simulator.load.settings import LoadSettings
 from simulator.scenario_file import load_scenario
 from simulator.traffic import build_trace
 
-BARE = Path(__file__).resolve().parent / "support" / "bare_locustfile.py"
+COST = Path(__file__).resolve().parent / "support" / "locust_cost.py"
 SCENARIO = """\
 version: 1
 name: saturated
@@ -57,11 +60,13 @@ def locust(*options: str) -> list[str]:
     return [sys.executable, "-m", "locust", "--headless", "--only-summary", *options]
 
 
-def adapter_rate(settings: LoadSettings, directory: Path) -> float:
+def adapter_rate(settings: LoadSettings, directory: Path, workers: int = 0) -> float:
     """Requests a second from the first invocation to the last completion of the history."""
-    said = run(
-        locust("-f", str(LOCUSTFILE), "--host", settings.url), settings.to_environment(), directory
-    )
+    options = ["-f", str(LOCUSTFILE), "--host", settings.url]
+    if workers:
+        port = str(free_port())
+        options += ["--processes", str(workers), "--master-port", port, "--master-bind-port", port]
+    said = run(locust(*options), settings.to_environment(), directory)
     latest = directory / "reports" / "saturated" / "latest" / "history.jsonl"
     if not latest.exists():
         raise SystemExit(f"the adapter did not finish:\n{said}")
@@ -77,16 +82,19 @@ def adapter_rate(settings: LoadSettings, directory: Path) -> float:
     return requests / (last - first) * 1e6
 
 
-def bare_rate(settings: LoadSettings, users: int, seconds: int, directory: Path) -> float:
-    run(
-        locust("-f", str(BARE), "--host", settings.url, "-u", str(users), "-r", str(users),
-               "-t", f"{seconds}s", "--stop-timeout", "10", "--json-file", "bare"),
-        settings.to_environment(), directory,
-    )  # fmt: skip
-    rows = json.loads((directory / "bare.json").read_text(encoding="utf-8"))
-    begun = min(row["start_time"] for row in rows)
-    ended = max(row["last_request_timestamp"] for row in rows)
-    return float(sum(row["num_requests"] for row in rows) / (ended - begun))
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def cost(what: str, settings: LoadSettings, users: int, calls: int) -> tuple[float, float]:
+    """Requests a second, and microseconds of the client's CPU a request."""
+    command = [sys.executable, str(COST), what, str(users), str(4 * calls)]
+    said = run(command, settings.to_environment(), COST.parent)
+    spent = json.loads(said.strip().splitlines()[-1])
+    return spent["requests"] / spent["wall_s"], spent["cpu_s"] / spent["requests"] * 1e6
 
 
 def wrk_rate(settings: LoadSettings, seconds: int, directory: Path) -> float | None:
@@ -104,7 +112,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000, help="calls in one round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--users", type=int, default=100, help="bare users; the adapter's bound")
+    parser.add_argument(
+        "--users", type=int, default=20, help="bare users; as many as the adapter has"
+    )
+    parser.add_argument(
+        "--workers", type=int, nargs="*", default=[1, 2, 3], help="worker processes to measure"
+    )
     arguments = parser.parse_args()
     tokens = Tokens()
     with tempfile.TemporaryDirectory() as name:
@@ -118,17 +131,24 @@ def main() -> None:
                 scenario, speed=speed, late_s=600.0, configure=True,
                 url=process.wait_until_ready(), admin_token=tokens.admin, call_token=tokens.call,
             )  # fmt: skip
-            rounds = []
-            for _ in range(arguments.rounds):
-                adapter = adapter_rate(settings, directory)
-                rounds.append((adapter, bare_rate(settings, arguments.users, 6, directory)))
+            reader = ServiceReader(trace, settings.url, tokens.admin, tokens.call)
+            reader.prepare("bench-", may_change=True)
+            reader.close()
+            users, calls = arguments.users, arguments.calls
+            rounds = [
+                (cost("adapter", settings, users, calls), cost("bare", settings, users, calls))
+                for _ in range(arguments.rounds)
+            ]
+            spread = {n: adapter_rate(settings, directory, n) for n in arguments.workers}
             floor = wrk_rate(settings, 5, directory)
-    for place, what in enumerate(("Locust adapter, whole calls", "bare FastHttpUser, whole calls")):
-        print(f"{what:32s} {statistics.median(each[place] for each in rounds):9,.0f} requests/s")
-    print(
-        "adapter over bare FastHttpUser:  "
-        f"{statistics.median(mine / bare for mine, bare in rounds):9.2f} (median of rounds)"
-    )
+    for place, what in enumerate(("Locust adapter, one process", "bare FastHttpUser, one process")):
+        rate, cpu_us = (statistics.median(each[place][n] for each in rounds) for n in (0, 1))
+        print(f"{what:32s} {rate:9,.0f} requests/s  {cpu_us:6.0f} us of client CPU a request")
+    for n, what in enumerate(("requests/s", "requests a second of client CPU")):
+        ratios = [(a[0] / b[0], b[1] / a[1])[n] for a, b in rounds]
+        print(f"adapter over bare, {what}: {statistics.median(ratios):.2f} (median of rounds)")
+    for workers, rate in spread.items():
+        print(f"{f'adapter, master and {workers} workers':32s} {rate:9,.0f} requests/s")
     if floor is not None:
         print(f"{'wrk, offers only':32s} {floor:9,.0f} requests/s")
 
