@@ -18,6 +18,9 @@ from simulator.results import CheckpointState, Held, HeldRows
 
 CounterRow = tuple[int, ...]
 
+PUBLISHED_FIELDS: Final = (*(spec.name for spec in PUBLISHED), MINUTES_PROCESSED)
+"""The fields of a document of published figures, in order."""
+
 RUNNING: Final = "RUNNING"
 """The published status of an active call."""
 
@@ -99,13 +102,21 @@ class Observer:
         """
         assert final.counters is not None
         assert final.total_counters is not None
-        total = _published(self._target.live(), final.total_counters, self._total_before)
+        live = self._target.live()
+        self._check_fields("metrics/live", live)
+        total = _published(live, final.total_counters, self._total_before)
         tenants = dict(final.counters)
         for tenant_id in self._tenant_ids:
-            tenants[tenant_id] = _published(
-                self._target.live_for(tenant_id), tenants[tenant_id], self._before[tenant_id]
-            )
+            live = self._target.live_for(tenant_id)
+            self._check_fields(f"metrics/live/{tenant_id}", live)
+            tenants[tenant_id] = _published(live, tenants[tenant_id], self._before[tenant_id])
         return total, tenants
+
+    def _check_fields(self, name: str, document: Document) -> None:
+        if tuple(document) != PUBLISHED_FIELDS:
+            self.contradictions.append(
+                f"{name}: its fields are {', '.join(document)} and not the twelve, in their order"
+            )
 
     def _rows(self, call_ids: Iterable[str]) -> frozenset[int]:
         prefix = self._prefix

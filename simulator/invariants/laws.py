@@ -170,7 +170,7 @@ def check_invariants(trace: CallTrace, observed: RunOutcome) -> tuple[Finding, .
         finding(
             "answers.consistent",
             "an offer made again gets its first answer, rejections list each full scope once and in"
-            " order, and documents fit together",
+            " order, and documents have their fields and fit together",
             observed.contradictions,
         )
     )

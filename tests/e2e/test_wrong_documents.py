@@ -146,6 +146,17 @@ def test_numbers_of_the_debug_document_must_fit_its_lists(name: str, wrong: Any)
     assert found.startswith(f"capacity/debug: {name} is {wrong}")
 
 
+@pytest.mark.parametrize("path", ["metrics/live", "metrics/live/acme"])
+@pytest.mark.parametrize(
+    "edit",
+    [lambda document: {**document, "more": 1}, lambda document: dict(reversed(document.items()))],
+)
+def test_published_figures_are_exactly_the_twelve_in_order(path: str, edit: Edit) -> None:
+    judgement = judged(run(edited(f"/api/v1/{path}", edit)))
+    assert judgement.verdict is Verdict.FAIL
+    assert failed_invariants(judgement)["answers.consistent"].startswith(f"{path}: its fields are")
+
+
 def with_a_stranger(document: Any) -> Any:
     """A row that came up during the run: the first reading, before it, has none."""
     if document["total"]["offered_calls"]:
