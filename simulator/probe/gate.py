@@ -4,12 +4,12 @@ import asyncio
 import resource
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, cast
-
-import httptools
+from typing import Final
 
 from simulator.engines import Inconclusive
 from simulator.live.client import Address, Reply, reply_of
+from simulator.live.errors import result_of_error
+from simulator.live.wire import Connection, open_connection
 
 OPENED_TOGETHER: Final = 100
 """A service's queue of connections it has not yet taken is short; it is not this that is probed."""
@@ -31,49 +31,6 @@ def allow_connections(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-class _Connection(asyncio.Protocol):
-    """One request and its answer."""
-
-    def __init__(self) -> None:
-        self.answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.sent = False
-        self._parser = httptools.HttpResponseParser(self)
-        self._body: list[bytes] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def send(self, request: bytes) -> None:
-        self.sent = True
-        self._transport.write(request)
-
-    def leave(self) -> None:
-        self._transport.close()
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._become(Reply("indefinite", said="the answer is not HTTP"))
-
-    def on_body(self, body: bytes) -> None:
-        self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        self._become(reply_of(self._parser.get_status_code(), b"".join(self._body)))
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        if self.sent:
-            said = "the connection was closed without an answer"
-            self._become(Reply("indefinite", said=said))
-        else:
-            self._become(Reply("failed", said="the connection was closed before the request"))
-
-    def _become(self, reply: Reply) -> None:
-        if not self.answered.done():
-            self.answered.set_result(reply)
-
-
 async def fire(
     address: Address,
     requests: Sequence[bytes],
@@ -84,45 +41,56 @@ async def fire(
 ) -> tuple[list[Reply], int]:
     """Send every request over a connection of its own, all at once; the replies and the spread.
 
-    The spread is the time from the first request written to the last, in microseconds.
-    ``leave_after_s``: the clients close their connections so long after, answered or not.
-    ``before_sending`` is called when all connections stand. Raises :class:`Inconclusive` when they
-    cannot be opened; then nothing was sent.
+    The spread is the time from the first request to the last, in microseconds. ``leave_after_s``:
+    the clients close their connections so long after, answered or not. ``before_sending`` is called
+    when all connections stand. Raises :class:`Inconclusive` when they cannot be opened; then
+    nothing was sent.
     """
-    connections: list[_Connection] = []
+    connections: list[Connection] = []
+    sent_ns: list[int] = []
+
+    async def ask(connection: Connection, request: bytes) -> Reply:
+        sent_ns.append(time.perf_counter_ns())
+        try:
+            return reply_of(*await connection.exchange(request, timeout_s))
+        except Exception as error:
+            result, said = result_of_error(error)
+            return Reply(result, said=said)
+
     try:
         while len(connections) < len(requests):
             missing = len(requests) - len(connections)
             connections += await _open(address, min(OPENED_TOGETHER, missing), timeout_s)
         before_sending()
-        began_ns = time.perf_counter_ns()
-        for connection, request in zip(connections, requests, strict=True):
-            connection.send(request)
-        spread_us = (time.perf_counter_ns() - began_ns) // 1000
-        answers = [connection.answered for connection in connections]
-        await asyncio.wait(answers, timeout=timeout_s if leave_after_s is None else leave_after_s)
+        # The loop takes the first step of every task, which writes the request, before it reads.
+        asking = [
+            asyncio.create_task(ask(connection, request))
+            for connection, request in zip(connections, requests, strict=True)
+        ]
+        try:
+            await asyncio.wait(asking, timeout=leave_after_s)
+        finally:
+            for task in asking:
+                task.cancel()
+        answers = await asyncio.gather(*asking, return_exceptions=True)
     finally:
         for connection in connections:
-            connection.leave()
-    late = Reply("indefinite", said="no answer in time")
-    return [answer.result() if answer.done() else late for answer in answers], spread_us
+            connection.close()
+    left = Reply("indefinite", said="the client left before the answer")
+    replies = [answer if isinstance(answer, Reply) else left for answer in answers]
+    return replies, (sent_ns[-1] - sent_ns[0]) // 1000
 
 
-async def _open(address: Address, count: int, timeout_s: float) -> list[_Connection]:
-    loop = asyncio.get_running_loop()
+async def _open(address: Address, count: int, timeout_s: float) -> list[Connection]:
     connecting = (
-        loop.create_connection(_Connection, address.host, address.port, ssl=address.context)
+        open_connection(address.host, address.port, address.context, timeout_s)
         for _ in range(count)
     )
-    try:
-        async with asyncio.timeout(timeout_s):
-            opened = await asyncio.gather(*connecting, return_exceptions=True)
-    except TimeoutError:
-        raise Inconclusive(f"{count} connections could not be opened in {timeout_s:g} s") from None
-    made = [one[1] for one in opened if not isinstance(one, BaseException)]
+    opened = await asyncio.gather(*connecting, return_exceptions=True)
+    made = [one for one in opened if isinstance(one, Connection)]
     for one in opened:
-        if isinstance(one, BaseException):
+        if not isinstance(one, Connection):
             for connection in made:
-                connection.leave()
+                connection.close()
             raise Inconclusive(f"a connection for the burst could not be opened: {one}") from one
     return made

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from service.calls import COUNTERS, MINUTES_PROCESSED, Counter
 from simulator.watch.documents import Capacity, CapacityRow, Debug, Figures
-from simulator.watch.laws import DEBUG, TOTAL, Violation, name_of
+from simulator.watch.laws import DEBUG, TOTAL, Suspicion, Violation, name_of
 
 _GROWING = tuple(spec.counter for spec in COUNTERS if not spec.is_gauge)
 _BEFORE_THE_ANSWER = (
@@ -145,21 +145,23 @@ def sum_laws(
             )
 
 
-def capacity_steps(before: Capacity, after: Capacity) -> Iterator[Violation]:
-    """What cannot happen between two snapshots of one unbroken stretch."""
+def capacity_steps(before: Capacity, after: Capacity) -> Iterator[Violation | Suspicion]:
+    """What cannot happen between two snapshots of one unbroken stretch, or hardly can."""
     yield from _row_steps(TOTAL, before.total, after.total)
     for tenant_id, row in after.tenants.items():
         if tenant_id in before.tenants:
             yield from _row_steps(f"tenant {tenant_id}", before.tenants[tenant_id], row)
 
 
-def _row_steps(scope: str, before: CapacityRow, after: CapacityRow) -> Iterator[Violation]:
+def _row_steps(
+    scope: str, before: CapacityRow, after: CapacityRow
+) -> Iterator[Violation | Suspicion]:
     in_use, limit = after.slots.in_use, after.limit
     if limit is not None and limit == before.limit and in_use > max(limit, before.slots.in_use):
-        yield Violation(
-            "within-limit",
+        yield Suspicion(
             scope,
-            f"slots in use rose from {before.slots.in_use} to {in_use}, the limit is {limit}",
+            f"slots in use rose from {before.slots.in_use} to {in_use}, the limit is {limit}: too "
+            "many, unless it was raised and lowered again in between; --limit makes sure",
         )
     counter = Counter.ACTIVE_US_TOTAL
     if (

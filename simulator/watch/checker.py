@@ -15,10 +15,17 @@ from simulator.watch.between import (
     sum_laws,
 )
 from simulator.watch.documents import Capacity, Debug, Figures, Live, Poll, Read
-from simulator.watch.laws import TOTAL, Violation, capacity_laws, debug_laws, live_laws
+from simulator.watch.laws import (
+    TOTAL,
+    Suspicion,
+    Violation,
+    capacity_laws,
+    debug_laws,
+    live_laws,
+)
 from simulator.watch.lives import Lives, Placed, Restart, total_figures
 
-Finding = Violation | Restart
+Finding = Violation | Suspicion | Restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,7 @@ class Watch:
         self._abandoned = stretch.number, now
         return known
 
-    def _steps(self, placed: Sequence[Placed]) -> Iterator[Violation]:
+    def _steps(self, placed: Sequence[Placed]) -> Iterator[Violation | Suspicion]:
         frames = [one for one in placed if isinstance(one.read.document, Capacity)]
         if self._last_frame is not None:
             frames.insert(0, self._last_frame)

@@ -30,6 +30,14 @@ class Violation:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What is wrong unless somebody did something rare that no document shows."""
+
+    scope: str
+    message: str
+
+
 def name_of(counter: Counter) -> str:
     return COUNTERS[counter].name
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from service.calls import MINUTES_PROCESSED, PUBLISHED
 from simulator.watch.checker import Finding
 from simulator.watch.documents import Capacity, Debug, Figures, Live, Poll
-from simulator.watch.laws import Violation
+from simulator.watch.laws import Suspicion, Violation
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -41,12 +41,11 @@ class Show(Protocol):
 
 
 class JsonLines:
-    """One object a line: ``poll``, ``violation``, ``restart``, ``note`` and, last, ``end``."""
+    """One object a line; ``event`` is a kind of finding, ``poll``, ``note`` or, last, ``end``."""
 
     def polled(self, poll: Poll, findings: tuple[Finding, ...], tally: Tally) -> None:
         for finding in findings:
-            kind = "violation" if isinstance(finding, Violation) else "restart"
-            self._print(event=kind, poll=tally.polls, **asdict(finding))
+            self._print(event=type(finding).__name__.lower(), poll=tally.polls, **asdict(finding))
         state = _state(poll)
         figures = state.pop("figures")
         self._print(event="poll", poll=tally.polls, total=_published(figures), **state)
@@ -136,6 +135,8 @@ def said(finding: Finding) -> str:
     """A finding in one line."""
     if isinstance(finding, Violation):
         return f"VIOLATION {finding.law} ({finding.scope}): {finding.message}"
+    if isinstance(finding, Suspicion):
+        return f"suspicion ({finding.scope}): {finding.message}"
     return f"restart: {finding.message}"
 
 
