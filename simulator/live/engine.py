@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -97,6 +97,7 @@ class LiveEngine:
 
         Raises :class:`Inconclusive`; what was measured until then is in the histories.
         """
+        _allow_files()
         plan = Plan(trace, self.settings.speed, ClientFaults.of(scenario))
         with ExitStack() as stack:
             own: OwnLiveService | None = None
@@ -315,6 +316,18 @@ async def _interruptible(work: Any) -> Any:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+def _allow_files() -> None:
+    """Take as many open files as the system allows: each request under way needs a connection."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
