@@ -251,7 +251,7 @@ def shipped_scenarios() -> list[Path]:
     package = Path(simulator.__file__).resolve().parent
     for directory in (package / "scenarios", package.parent / "scenarios"):
         if directory.is_dir():
-            return sorted(directory.glob("*.yaml"))
+            return sorted(directory.rglob("*.yaml"))
     return []
 
 

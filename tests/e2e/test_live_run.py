@@ -102,7 +102,7 @@ def test_a_service_of_its_own_is_driven_and_judged(small: Path) -> None:
 )
 def test_shipped_faults_raise_no_alarm(name: str, tmp_path: Path) -> None:
     ended = busyhour(
-        "run", SCENARIOS / f"{name}.yaml", "--engine", "live", "--set", "duration=1m",
+        "run", SCENARIOS / "live" / f"{name}.yaml", "--engine", "live", "--set", "duration=1m",
         cwd=tmp_path,
     )  # fmt: skip
     assert_sound(ended, tmp_path / "reports" / name / "latest")
@@ -242,11 +242,13 @@ def test_what_only_live_plays_is_refused_elsewhere(tmp_path: Path) -> None:
         ("live-cancelled", "client_cancelled need --engine live"),
         ("live-smoke", "offer_latency_p50_ms needs --engine live"),
     ):
-        ended = busyhour("run", SCENARIOS / f"{name}.yaml", "--engine", "inproc", cwd=tmp_path)
+        ended = busyhour(
+            "run", SCENARIOS / "live" / f"{name}.yaml", "--engine", "inproc", cwd=tmp_path
+        )
         assert ended.code == 2
         assert said in ended.err
     ended = busyhour(
-        "run", SCENARIOS / "live-restart.yaml", "--engine", "live",
+        "run", SCENARIOS / "live" / "live-restart.yaml", "--engine", "live",
         "--target", "http://127.0.0.1:1", cwd=tmp_path, env=TOKENS,
     )  # fmt: skip
     assert ended.code == 2

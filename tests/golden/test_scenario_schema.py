@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from simulator.scenario_file import json_schema
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
-SHIPPED = sorted(SCENARIOS.glob("*.yaml"))
+SHIPPED = sorted(SCENARIOS.rglob("*.yaml"))
 
 
 def tree_of(path: Path) -> Any:

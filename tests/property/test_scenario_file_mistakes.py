@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from simulator.scenario_file import ScenarioInvalid, json_schema, load_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
-SHIPPED = sorted(path for path in SCENARIOS.glob("*.yaml") if path.stem != "long-day")
+SHIPPED = sorted(path for path in SCENARIOS.rglob("*.yaml") if path.stem != "long-day")
 IN_A_TMP_PATH = settings(
     max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )

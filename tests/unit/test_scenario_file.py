@@ -7,6 +7,7 @@ from textwrap import dedent
 import pytest
 
 from service.calls import Event, Lookup
+from simulator.live.options import only_live
 from simulator.scenario import (
     Batch,
     DeliveryFault,
@@ -44,7 +45,8 @@ S = 1_000_000
 M = 60 * S
 H = 60 * M
 
-SHIPPED = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+SHIPPED = sorted(SCENARIOS.rglob("*.yaml"))
 
 
 def read(directory: Path, text: str, overrides: tuple[str, ...] = ()) -> Scenario:
@@ -377,7 +379,17 @@ def test_shipped_scenarios_are_read(path: Path) -> None:
     scenario = load_scenario(path)
     assert scenario.name == path.stem
     assert scenario.description
+    first_line = path.read_text(encoding="utf-8").splitlines()[0]
+    near = "./" if path.parent == SCENARIOS else "../"
+    assert first_line == f"# yaml-language-server: $schema={near}scenario.schema.json"
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_lies_next_to_each_other_runs_on_every_engine_and_says_what_it_shows(
+    path: Path,
+) -> None:
+    scenario = load_scenario(path)
+    for engine in ("kernel", "inproc", "http"):
+        assert list(only_live(scenario, engine)) == []
     assert scenario.expect
     assert scenario.thresholds
-    first_line = path.read_text(encoding="utf-8").splitlines()[0]
-    assert first_line == "# yaml-language-server: $schema=./scenario.schema.json"
