@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from simulator.commands import OF_VERDICT
 from simulator.console import report_lines
@@ -27,12 +27,12 @@ from simulator.run import Report, publish, versions
 from simulator.scenario import Scenario
 from simulator.trace import CallTrace
 
-HISTORY: str = "history.jsonl"
+HISTORY: Final = "history.jsonl"
 
-_LEAD_US: int = 2_000_000
+_LEAD_US: Final = 2_000_000
 """From the plan to the first offer: workers start their users meanwhile."""
 
-_GRACE_S: float = 60.0
+_GRACE_S: Final = 60.0
 """How long a run may go on after it should have been over, for a worker that never came."""
 
 
