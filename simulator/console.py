@@ -131,10 +131,10 @@ def unfinished_document(scenario: Scenario, engine: str, reason: str) -> dict[st
 
 def _counter_table(result: RunResult) -> Iterator[str]:
     lines = [line for line in compare_total(result).lines if line.counter != _IN_MICROSECONDS]
-    yield f"  {'total':<38}{'observed':>14}{'expected':>14}"
+    yield f"  {'total':<38}{'observed':>14}  {'expected':>18}"
     for line in lines:
         mark = "" if line.equal else "  <--"
-        yield f"  {line.counter:<38}{_figure(line.observed):>14}{_figure(line.expected):>14}{mark}"
+        yield f"  {line.counter:<38}{_figure(line.observed):>14}  {_figure(line.expected):>18}{mark}"
 
 
 def _troubles(result: RunResult) -> Iterator[str]:
@@ -154,7 +154,7 @@ def _troubles(result: RunResult) -> Iterator[str]:
 
 def _figure(value: float | Interval | None) -> str:
     if isinstance(value, Interval):
-        return f"{_figure(value.low)}..{'' if value.high is None else _figure(value.high)}"
+        return f"{_bound(value.low)} .. {'' if value.high is None else _bound(value.high)}"
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
@@ -176,3 +176,7 @@ def selftest_lines(report: SelftestReport) -> Iterator[str]:
         f"{'PASS' if report.ok else 'FAIL'}: {caught} of {len(report.catches)} broken controllers "
         f"caught, {len(report.false_alarms)} false alarms"
     )
+
+
+def _bound(value: float) -> str:
+    return _figure(int(value) if value == int(value) else value)
