@@ -134,7 +134,8 @@ def _counter_table(result: RunResult) -> Iterator[str]:
     yield f"  {'total':<38}{'observed':>14}  {'expected':>18}"
     for line in lines:
         mark = "" if line.equal else "  <--"
-        yield f"  {line.counter:<38}{_figure(line.observed):>14}  {_figure(line.expected):>18}{mark}"
+        observed, expected = _figure(line.observed), _figure(line.expected)
+        yield f"  {line.counter:<38}{observed:>14}  {expected:>18}{mark}"
 
 
 def _troubles(result: RunResult) -> Iterator[str]:
