@@ -13,6 +13,7 @@ import typer
 
 from simulator.cli_common import AdminToken, CallToken, finish, is_address
 from simulator.cli_erlang import erlang_app
+from simulator.cli_planning import plan
 from simulator.cli_watching import probe, watch
 from simulator.live.cli import (
     Late,
@@ -338,6 +339,7 @@ def _counts(option: str, texts: Sequence[str]) -> Mapping[str, int]:
 
 
 app.command()(load_command(finish))
+app.command()(plan)
 app.add_typer(erlang_app)
 
 

@@ -1,0 +1,108 @@
+"""The commands that find out about capacity: plan and sweep."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli_common import finish
+
+ScenarioFile = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="A scenario file.", show_default=False)
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="In place of the scenario's own seed.", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Overrides one value of the file, like duration=2h.",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads; one a core unless given.", show_default=False),
+]
+
+
+def plan(
+    scenario: ScenarioFile,
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="STATISTIC<SHARE",
+            help="What to reach, like blocking<0.01 or blocking{tenant:acme}<0.01.",
+            show_default=False,
+        ),
+    ],
+    confidence: Annotated[float, typer.Option(help="Of the answer and of intervals.")] = 0.95,
+    per_tenant: Annotated[
+        bool, typer.Option("--per-tenant", help="Every tenant must meet the target by itself.")
+    ] = False,
+    worst_interval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Also look at clock intervals of this length, like 15m.",
+            show_default=False,
+        ),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            help="Half the length of an interval that is short enough; a fiftieth of the target "
+            "unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    max_replications: Annotated[
+        int, typer.Option(min=2, help="Make no more replications than this.")
+    ] = 256,
+    node_slots: Annotated[
+        int | None,
+        typer.Option(min=1, help="Also lose a node of so many slots.", show_default=False),
+    ] = None,
+    growth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT/month",
+            help="Also let the load grow, like 3%/month.",
+            show_default=False,
+        ),
+    ] = None,
+    horizon: Annotated[int, typer.Option(min=1, max=120, help="Months of growth.")] = 12,
+    sensitivity: Annotated[bool, typer.Option(help="Vary load, holding times and redials.")] = True,
+    seed: Seed = None,
+    overrides: Overrides = None,
+    workers: Workers = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Find the least max_concurrent_calls that meets a target, and how sure that is."""
+
+    def work() -> int:
+        from simulator.planning.command import PlanRequest, plan
+
+        return plan(
+            PlanRequest(
+                scenario=scenario,
+                overrides=tuple(overrides or ()),
+                seed=seed,
+                target=target,
+                confidence=confidence,
+                per_tenant=per_tenant,
+                worst_interval=worst_interval,
+                precision=precision,
+                max_replications=max_replications,
+                node_slots=node_slots,
+                growth=growth,
+                horizon_months=horizon,
+                sensitivity=sensitivity,
+                workers=workers,
+                as_json=as_json,
+            )
+        )
+
+    finish(work)

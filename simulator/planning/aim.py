@@ -1,0 +1,106 @@
+"""Whether a limit meets a target on the replications at hand, and the least one that does."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from simulator.conditions import MOST_CALLS
+from simulator.planning.estimate import Estimate
+from simulator.planning.measure import target_estimate
+from simulator.planning.replication import Replications
+from simulator.planning.result import PlanUnmet
+from simulator.planning.search import least_meeting
+from simulator.planning.target import Target
+
+ROOM_FOR_ALL: Final = MOST_CALLS
+"""A limit that no run reaches."""
+
+_QUICK_WIDTH: Final = 16
+_WIDTH: Final = 3
+
+
+class _Hopeless(Exception):
+    """Not even room for all meets the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A target aimed at with some replications.
+
+    With ``each_of`` every one of these tenants must meet it, else all calls together. ``rows``
+    names the rows of what is played. ``floor`` is the least limit there can be; ``sure`` the
+    confidence of the intervals that decide.
+    """
+
+    target: Target
+    each_of: tuple[str, ...]
+    rows: tuple[str, ...]
+    floor: int
+    sure: float
+    replications: Replications
+
+    def estimates(self, limit: int, count: int, confidence: float) -> list[Estimate]:
+        """The target's statistic at a limit, one for each tenant asked for that was offered calls.
+
+        Raises :class:`PlanUnmet` when nobody was.
+        """
+        played = self.replications.play([limit], count)[limit]
+        targets = [replace(self.target, tenant=name) for name in self.each_of] or [self.target]
+        found = [target_estimate(each, played, self.rows, confidence) for each in targets]
+        offered = [each for each in found if each is not None]
+        if not offered:
+            raise PlanUnmet(
+                f"nothing was offered that {self.target} speaks of, after the warm-up, in "
+                f"{count} replications"
+            )
+        return offered
+
+    def is_met(self, limit: int, count: int, *, surely: bool) -> bool:
+        """Whether the averages meet the target, or ``surely`` the upper ends of the intervals."""
+        return all(
+            self.target.met_by(each.high if surely else each.value)
+            for each in self.estimates(limit, count, self.sure)
+        )
+
+    def is_missed(self, limit: int, count: int) -> bool:
+        """Whether some interval lies wholly beyond the target."""
+        return any(
+            not self.target.met_by(each.low) for each in self.estimates(limit, count, self.sure)
+        )
+
+    def least(self, guess: int, count: int, *, surely: bool, step: int | None = None) -> int | None:
+        """The least limit that meets the target, sought around ``guess``; None when none does.
+
+        More slots are taken to lower the statistic. ``step`` is the first distance of the search.
+        """
+        quick = self.replications.is_quick
+        hopeful = False
+
+        def met(limits: Sequence[int]) -> list[bool]:
+            nonlocal hopeful
+            self.replications.play(limits, count)
+            found = [self.is_met(limit, count, surely=surely) for limit in limits]
+            if not (hopeful or any(found) or self.is_met(ROOM_FOR_ALL, count, surely=surely)):
+                raise _Hopeless
+            hopeful = True
+            return found
+
+        try:
+            return least_meeting(
+                met,
+                guess,
+                floor=self.floor,
+                ceiling=ROOM_FOR_ALL,
+                step=step or max(1, math.isqrt(guess) // (4 if quick else 2)),
+                width=_QUICK_WIDTH if quick and step is None else _WIDTH,
+            )
+        except _Hopeless:
+            return None
+
+    def least_not_missed(self, answer: int, count: int) -> int:
+        """The least limit up to ``answer`` that is not known to be too few."""
+        least = answer
+        while least > self.floor and not self.is_missed(least - 1, count):
+            least -= 1
+        return least

@@ -1,0 +1,128 @@
+"""``busyhour plan`` and ``busyhour sweep``: from options to an exit code."""
+
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from simulator.console import ProgressLine, say
+from simulator.exit_codes import INCONCLUSIVE, INVALID, PASSED
+from simulator.planning.documents import plan_document
+from simulator.planning.plan import PlanOptions
+from simulator.planning.plan import plan as find_plan
+from simulator.planning.plan_text import plan_lines
+from simulator.planning.result import PlanRefused, PlanUnmet
+from simulator.planning.sensitivity import Asked
+from simulator.planning.target import TargetInvalid, parse_target
+from simulator.scenario import Scenario
+from simulator.scenario_file import (
+    ScenarioInvalid,
+    UnitsInvalid,
+    load_scenario,
+    parse_duration_us,
+)
+from simulator.trace import TraceInvalid
+
+_GROWTH: Final = re.compile(r"\s*(?P<percent>[+-]?[0-9]+(\.[0-9]+)?)\s*%\s*/\s*month\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """The options of ``busyhour plan`` as they were written."""
+
+    scenario: Path
+    overrides: tuple[str, ...]
+    seed: int | None
+    target: str
+    confidence: float
+    per_tenant: bool
+    worst_interval: str | None
+    precision: float | None
+    max_replications: int
+    node_slots: int | None
+    growth: str | None
+    horizon_months: int
+    sensitivity: bool
+    workers: int | None
+    as_json: bool
+
+
+def plan(request: PlanRequest) -> int:
+    """Make a plan and print it; 2 for wrong input, 3 when no limit meets the target."""
+    progress = ProgressLine(request.scenario.stem, sys.stderr)
+    try:
+        scenario = load_scenario(request.scenario, request.overrides, request.seed)
+        found = find_plan(scenario, _options(request, scenario), progress)
+    except ScenarioInvalid as error:
+        return _refuse(*error.problems)
+    except (TargetInvalid, PlanRefused, TraceInvalid) as error:
+        return _refuse(error)
+    except PlanUnmet as error:
+        progress.clear()
+        say(str(error))
+        if request.as_json:
+            print_json({"schema_version": 1, "answer": None, "reason": str(error)})
+        return INCONCLUSIVE
+    finally:
+        progress.clear()
+    if request.as_json:
+        print_json(plan_document(found))
+    else:
+        print("\n".join(plan_lines(found)), flush=True)
+    return PASSED
+
+
+def _options(request: PlanRequest, scenario: Scenario) -> PlanOptions:
+    """Raises :class:`TargetInvalid` and :class:`PlanRefused`."""
+    interval_us = None
+    if request.worst_interval is not None:
+        try:
+            interval_us = parse_duration_us(request.worst_interval)
+        except UnitsInvalid as error:
+            raise PlanRefused(f"--worst-interval: {error}") from None
+        if interval_us == 0:
+            raise PlanRefused("--worst-interval: must be longer than nothing")
+    tenants = [tenant.tenant_id for tenant in scenario.tenants if tenant.configured]
+    target = parse_target(request.target, tenants, has_interval=interval_us is not None)
+    asked = None
+    if request.sensitivity:
+        asked = Asked(request.node_slots, _growth(request.growth), request.horizon_months)
+    elif request.node_slots is not None or request.growth is not None:
+        raise PlanRefused("--node-slots and --growth have no place beside --no-sensitivity")
+    return PlanOptions(
+        target=target,
+        confidence=request.confidence,
+        per_tenant=request.per_tenant,
+        interval_us=interval_us,
+        precision=request.precision,
+        max_replications=request.max_replications,
+        sensitivity=asked,
+        workers=request.workers,
+    )
+
+
+def _growth(text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = _GROWTH.fullmatch(text)
+    if match is None:
+        raise PlanRefused(f"--growth: {text!r} is not a growth; write it like 3%/month")
+    growth = float(match["percent"]) / 100
+    if not -1 < growth <= 1 or not math.isfinite(growth):
+        raise PlanRefused(f"--growth: {text} is not between -100 and 100 per cent a month")
+    return growth
+
+
+def _refuse(*problems: object) -> int:
+    for problem in problems:
+        say(str(problem))
+    return INVALID
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """One JSON object on one line."""
+    print(json.dumps(document, allow_nan=False), flush=True)

@@ -1,0 +1,309 @@
+"""The least ``max_concurrent_calls`` that meets a target, with the confidence asked for.
+
+Replications are made in rounds of doubling number. In every round the least limit is sought at
+which the target is met with confidence; common random numbers make the search on the same calls at
+every limit. It ends when one slot less is known to be too few, when the interval is short enough,
+or at the most replications allowed. Looking several times at growing evidence would raise the
+chance of being wrong, so that chance is shared out equally over the rounds there may be.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+from simulator.analytics.loss import servers_for_blocking
+from simulator.live.options import only_live
+from simulator.planning.aim import ROOM_FOR_ALL, Aim
+from simulator.planning.estimate import Estimate, gravest
+from simulator.planning.formula import formula_for
+from simulator.planning.measure import Clock, measure
+from simulator.planning.replication import Replications, Traffic
+from simulator.planning.result import (
+    CurvePoint,
+    OfferedInterval,
+    Plan,
+    PlanRefused,
+    PlanUnmet,
+    Sensitivity,
+    Stopped,
+)
+from simulator.planning.sensitivity import REPLICATIONS, Asked, sensitivity_of
+from simulator.planning.target import BLOCKING, WORST_INTERVAL, Target
+from simulator.planning.words import assumptions_of, explanation_of
+from simulator.scenario import Scenario
+from simulator.statistics import tenant_rows
+from simulator.traffic import conditions_of
+
+FIRST_REPLICATIONS: Final = 16
+_CURVE_POINTS: Final = 13
+_PRECISION_OF_TARGET: Final = 1 / 50
+
+Progress = Callable[[str, int, int], None]
+"""Told a stage, how many of its pieces are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What is asked.
+
+    ``per_tenant``: every configured tenant must meet the target by itself. ``precision``: half the
+    length of an interval that is short enough; None: a fiftieth of the target. ``interval_us``:
+    length of the clock intervals of which the worst is shown. ``sensitivity``: what to vary, None
+    for nothing. ``workers``: threads, None for one a core; they change no result.
+    """
+
+    target: Target
+    confidence: float = 0.95
+    per_tenant: bool = False
+    interval_us: int | None = None
+    precision: float | None = None
+    max_replications: int = 256
+    sensitivity: Asked | None = None
+    workers: int | None = None
+
+
+def plan(scenario: Scenario, options: PlanOptions, progress: Progress | None = None) -> Plan:
+    """Find the least limit. The scenario's own is not used.
+
+    Raises :class:`PlanRefused`, :class:`PlanUnmet`, and :class:`~simulator.trace.TraceInvalid`.
+    """
+    _refuse(scenario, options)
+    floor = least_limit(scenario)
+    # The scenario's own limit must be one its reservations fit in; which, does not matter.
+    scenario = replace(scenario, max_concurrent_calls=max(floor, scenario.max_concurrent_calls))
+    with _threads(options.workers) as pool:
+        return _Planner(scenario, options, floor, pool, progress or _silent).plan()
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    """Tells nobody."""
+
+
+@contextmanager
+def _threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _refuse(scenario: Scenario, options: PlanOptions) -> None:
+    for trouble in only_live(replace(scenario, thresholds=()), "busyhour plan"):
+        raise PlanRefused(trouble)
+    if any(change.max_concurrent_calls is not None for change in scenario.changes):
+        raise PlanRefused(
+            f"{scenario.name}: capacity.changes sets max_concurrent_calls during the run; a plan "
+            "finds one limit for the whole run, so take it out"
+        )
+    if options.per_tenant and (
+        options.target.tenant is not None
+        or options.target.statistic not in (BLOCKING, WORST_INTERVAL)
+    ):
+        raise PlanRefused(
+            f"--per-tenant needs a target on {BLOCKING} or {WORST_INTERVAL} of all, not "
+            f"{options.target}"
+        )
+    if not 0.5 <= options.confidence < 1:
+        raise PlanRefused(f"--confidence is {options.confidence:g}; write a share like 0.95")
+    if options.max_replications < 2:
+        raise PlanRefused("--max-replications must be at least 2: one run has no interval")
+    if options.precision is not None and not 0 < options.precision < 1:
+        raise PlanRefused(f"--precision is {options.precision:g}; write a share like 0.001")
+    if options.interval_us is not None and options.interval_us > scenario.duration_us:
+        raise PlanRefused("--worst-interval is longer than the run")
+
+
+def least_limit(scenario: Scenario) -> int:
+    """The least limit the scenario's reservations fit in at all times, at least 1."""
+    reserved = {each.tenant_id: each.reserved_calls for each in scenario.tenants if each.configured}
+    most = sum(reserved.values())
+    for change in scenario.changes:
+        for name, edit in change.tenants.items():
+            if edit.reserved_calls is not None:
+                reserved[name] = edit.reserved_calls
+        most = max(most, sum(reserved.values()))
+    return max(1, most)
+
+
+class _Planner:
+    """One plan under way."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        options: PlanOptions,
+        floor: int,
+        pool: ThreadPoolExecutor,
+        progress: Progress,
+    ) -> None:
+        self._scenario = scenario
+        self._options = options
+        self._pool = pool
+        self._progress = progress
+        self._clock = Clock(scenario.duration_us, options.interval_us)
+        self._precision = options.precision or options.target.value * _PRECISION_OF_TARGET
+        count, most = FIRST_REPLICATIONS, options.max_replications
+        self._rounds = [min(count, most)]
+        while self._rounds[-1] < most:
+            self._rounds.append(min(2 * self._rounds[-1], most))
+        self._aim = Aim(
+            target=options.target,
+            each_of=tuple(t.tenant_id for t in scenario.tenants if t.configured)
+            if options.per_tenant
+            else (),
+            rows=tenant_rows(conditions_of(scenario))[0],
+            floor=floor,
+            # One-sided, shared out over the rounds; an interval has two ends.
+            sure=1 - 2 * (1 - options.confidence) / len(self._rounds),
+            replications=Replications(scenario, options.interval_us, pool),
+        )
+
+    def plan(self) -> Plan:
+        options, scenario, aim = self._options, self._scenario, self._aim
+        answer, count, stopped = self._answer()
+        limits = [limit for limit in (answer - 1, answer, answer + 1) if limit >= aim.floor]
+        played = aim.replications.play(limits, count)
+        traffic = aim.replications.prepare(count)
+        window_us = scenario.duration_us - scenario.warm_up_us
+        erlangs = sum(each.window_held_us for each in traffic) / count / window_us
+        found = Plan(
+            scenario=scenario.name,
+            digest=scenario.digest,
+            seed=scenario.seed,
+            target=options.target,
+            per_tenant=options.per_tenant,
+            confidence=options.confidence,
+            precision=self._precision,
+            interval_us=options.interval_us,
+            duration_us=scenario.duration_us,
+            warm_up_us=scenario.warm_up_us,
+            answer=answer,
+            least_possible=aim.least_not_missed(answer, count),
+            stopped=stopped,
+            replications=count,
+            points=tuple(
+                measure(limit, played[limit], aim.rows, self._clock, options.confidence)
+                for limit in limits
+            ),
+            curve=self._curve(answer, min(count, FIRST_REPLICATIONS)),
+            offered_erlangs=erlangs,
+            offered=self._offered(traffic),
+            worst_answer=self._worst_answer(answer, count),
+            with_room_for_all=self._with_room_for_all(min(count, FIRST_REPLICATIONS)),
+            formula=formula_for(scenario, erlangs, options.target.value, answer),
+            sensitivity=self._sensitivity(answer, min(count, REPLICATIONS)),
+            explanation=(),
+            assumptions=(),
+        )
+        return replace(
+            found,
+            explanation=tuple(explanation_of(found)),
+            assumptions=tuple(assumptions_of(found, scenario)),
+        )
+
+    def _answer(self) -> tuple[int, int, Stopped]:
+        """The answer, the replications made, and why no more."""
+        aim, answer = self._aim, None
+        for count in self._rounds:
+            traffic = aim.replications.prepare(count)
+            self._progress("replications", count, self._rounds[-1])
+            guess = self._guess(traffic) if answer is None else answer
+            answer = aim.least(guess, count, surely=True, step=None if answer is None else 1)
+            if answer is None:
+                self._give_up_if_hopeless(count)
+                continue
+            if answer == aim.floor or aim.is_missed(answer - 1, count):
+                return answer, count, Stopped.DECIDED
+            widths = aim.estimates(answer, count, self._options.confidence)
+            if max(each.half_width for each in widths) <= self._precision:
+                return answer, count, Stopped.PRECISE
+        if answer is None:
+            raise PlanUnmet(
+                f"{self._rounds[-1]} replications (--max-replications) of {self._scenario.name} "
+                f"have too few calls to show {self._options.target} with confidence at any limit; "
+                "allow more, or lengthen the run"
+            )
+        return answer, self._rounds[-1], Stopped.BOUNDED
+
+    def _guess(self, traffic: list[Traffic]) -> int:
+        """Erlang's formula for the calls in progress in the busiest interval."""
+        spans = [self._clock.bounds(place) for place in range(len(traffic[0].held_us))]
+        erlangs = max(
+            sum(int(each.held_us[place]) for each in traffic) / len(traffic) / (until - since)
+            for place, (since, until) in enumerate(spans)
+        )
+        try:
+            return max(self._aim.floor, servers_for_blocking(erlangs, self._options.target.value))
+        except ValueError:
+            return max(self._aim.floor, math.ceil(erlangs))
+
+    def _give_up_if_hopeless(self, count: int) -> None:
+        """Raises :class:`PlanUnmet` when the target is missed where there is room for all."""
+        if self._aim.is_missed(ROOM_FOR_ALL, count):
+            left = gravest(self._aim.estimates(ROOM_FOR_ALL, count, self._options.confidence))
+            raise PlanUnmet(
+                f"no max_concurrent_calls meets {self._options.target}: with room for all it is "
+                f"still {left.value:.3g} ({left.low:.3g} to {left.high:.3g}), because "
+                "tenants reach limits of their own; raise tenants.*.max_concurrent_calls"
+            )
+
+    def _worst_answer(self, answer: int, count: int) -> int | None:
+        options = self._options
+        if options.interval_us is None or options.target.statistic != BLOCKING:
+            return None
+        worst = replace(self._aim, target=replace(options.target, statistic=WORST_INTERVAL))
+        roughly = worst.least(answer, min(count, FIRST_REPLICATIONS), surely=False)
+        return worst.least(roughly or answer, count, surely=True, step=1)
+
+    def _with_room_for_all(self, count: int) -> Estimate | None:
+        limited = [each for each in self._scenario.tenants if each.max_concurrent_calls is not None]
+        if not (limited or self._scenario.changes):
+            return None
+        return gravest(self._aim.estimates(ROOM_FOR_ALL, count, self._options.confidence))
+
+    def _curve(self, answer: int, count: int) -> tuple[CurvePoint, ...]:
+        step = max(1, round(math.sqrt(answer) / 4))
+        reach = _CURVE_POINTS // 2
+        limits = [answer + step * place for place in range(-reach, reach + 1)]
+        limits = [limit for limit in limits if limit >= self._aim.floor]
+        self._aim.replications.play(limits, count)
+        points = []
+        for limit in limits:
+            estimates = self._aim.estimates(limit, count, self._options.confidence)
+            points.append(CurvePoint(limit, gravest(estimates)))
+        return tuple(points)
+
+    def _offered(self, traffic: list[Traffic]) -> tuple[OfferedInterval, ...]:
+        if self._options.interval_us is None:
+            return ()
+        found = []
+        for place in range(len(traffic[0].held_us)):
+            since, until = self._clock.bounds(place)
+            held_us = sum(int(each.held_us[place]) for each in traffic) / len(traffic)
+            found.append(OfferedInterval(since, until, held_us / (until - since)))
+        return tuple(found)
+
+    def _sensitivity(self, answer: int, count: int) -> Sensitivity | None:
+        asked = self._options.sensitivity
+        if asked is None:
+            return None
+
+        def aim_at(changed: Scenario) -> Aim:
+            drawn = Replications(changed, self._options.interval_us, self._pool)
+            return replace(self._aim, replications=drawn)
+
+        return sensitivity_of(
+            self._scenario,
+            self._aim,
+            aim_at,
+            asked,
+            answer,
+            count,
+            self._options.confidence,
+            lambda done, total: self._progress("sensitivity", done, total),
+        )

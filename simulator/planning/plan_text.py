@@ -1,0 +1,104 @@
+"""A plan for a terminal: the answer, what was measured around it, and why."""
+
+from collections.abc import Iterator
+from textwrap import fill
+
+from simulator.planning.estimate import Estimate
+from simulator.planning.measure import Point
+from simulator.planning.result import Plan, Sensitivity
+from simulator.planning.words import interval_text, percent, span
+
+_WIDTH = 100
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """What is printed of a plan."""
+    each = " for every tenant" if plan.per_tenant else ""
+    yield (
+        f"{plan.scenario}: {plan.answer:,} slots for {plan.target}{each} "
+        f"({100 * plan.confidence:g} % confidence, {plan.replications} replications, "
+        f"seed {plan.seed})"
+    )
+    yield ""
+    yield from _around(plan)
+    yield ""
+    yield from _at_answer(plan)
+    yield from _tenants(plan.at_answer)
+    if plan.sensitivity is not None:
+        yield ""
+        yield from _sensitivity(plan, plan.sensitivity)
+    yield ""
+    for sentence in plan.explanation:
+        yield _wrapped(sentence)
+    yield ""
+    yield "Assumptions:"
+    for sentence in plan.assumptions:
+        yield _wrapped(f"- {sentence}")
+
+
+def _around(plan: Plan) -> Iterator[str]:
+    worst = plan.interval_us is not None
+    head = f"  {'slots':>8}  {'blocking':<34}{'time congestion':<34}{'occupancy':>10}"
+    yield head + ("  worst interval" if worst else "")
+    for point in plan.points:
+        mark = "->" if point.max_concurrent_calls == plan.answer else "  "
+        line = (
+            f"{mark}{point.max_concurrent_calls:>8,}  {interval_text(point.blocking):<34}"
+            f"{interval_text(point.time_congestion):<34}{_value(point.occupancy):>10}"
+        )
+        if worst and point.worst_interval is not None:
+            line += f"  {span(point.worst_interval)}: {_value(point.worst_interval.blocking)}"
+        yield line
+
+
+def _at_answer(plan: Plan) -> Iterator[str]:
+    at = plan.at_answer
+    yield (
+        f"  offered {at.offered_calls:,.0f} calls and {plan.offered_erlangs:,.2f} erlang a run, "
+        f"carried {at.carried_erlangs:,.2f} erlang ({at.carried_minutes:,.0f} slot minutes), at "
+        f"most {at.peak_in_use:,} at once"
+    )
+    yield (
+        f"  first attempts blocked {interval_text(at.first_attempt_blocking)}, callers lost for "
+        f"good {interval_text(at.eventual_loss)}"
+    )
+
+
+def _tenants(point: Point) -> Iterator[str]:
+    if len(point.tenants) < 2:
+        return
+    yield ""
+    width = max(len(name) for name in point.tenants)
+    yield f"  {'tenant':<{width}}  {'blocking':<34}{'carried':>12}{'peak':>8}"
+    for name, tenant in point.tenants.items():
+        line = (
+            f"  {name:<{width}}  {interval_text(tenant.blocking):<34}"
+            f"{tenant.carried_erlangs:>10,.2f} E{tenant.peak_in_use:>8,}"
+        )
+        if tenant.worst_interval is not None:
+            worst = tenant.worst_interval
+            line += f"  worst {span(worst)}: {_value(worst.blocking)}"
+        yield line
+
+
+def _sensitivity(plan: Plan, found: Sensitivity) -> Iterator[str]:
+    name = str(plan.target.statistic)
+    yield f"  {'if':<32}{'slots needed':>14}{'':>8}  {name} with {plan.answer:,} slots"
+    yield f"  {'as it is (by the average)':<32}{found.base:>14,}"
+    for row in found.rows:
+        needed = "none is enough" if row.needed is None else f"{row.needed:,}"
+        more = "" if row.needed is None else f"{row.needed - found.base:+,}"
+        if row.kind == "node" and row.needed is not None:
+            more = f"{row.needed - plan.answer:+,}"
+        yield f"  {row.label:<32}{needed:>14}{more:>8}  {_value(row.at_answer)}"
+    for note in found.notes:
+        yield f"  {note}"
+
+
+def _value(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else percent(estimate.value)
+
+
+def _wrapped(sentence: str) -> str:
+    indent = "  " if sentence.startswith("- ") else ""
+    return fill(sentence, _WIDTH, subsequent_indent=indent, break_long_words=False)

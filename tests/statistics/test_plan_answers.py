@@ -1,0 +1,110 @@
+"""Answers of simulated plans where theory knows the truth."""
+
+import pytest
+
+from simulator.analytics.loss import erlang_b
+from simulator.planning.plan import PlanOptions, plan
+from simulator.planning.result import Plan, PlanUnmet, Stopped
+from simulator.planning.target import Target
+from simulator.scenario import Deterministic, Exponential, Poisson, Redial, Scenario, Tenant
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+
+
+def poisson(erlangs: float, hours: int, seed: int, hold_s: float = 180.0) -> Scenario:
+    hold_us = hold_s * 1e6
+    return Scenario(
+        name="poisson",
+        description="calls at random, lost when it is full",
+        seed=seed,
+        duration_us=hours * HOUR_US,
+        warm_up_us=30 * MINUTE_US,
+        max_concurrent_calls=1,
+        tenants=(Tenant("acme", Poisson(erlangs / hold_us), Exponential(hold_us)),),
+    )
+
+
+@pytest.fixture(scope="module")
+def hundred_erlang() -> Plan:
+    options = PlanOptions(Target("blocking", 0.01, True))
+    return plan(poisson(100, hours=24, seed=4), options)
+
+
+def test_a_hundred_erlang_at_one_per_cent_need_117_slots(hundred_erlang: Plan) -> None:
+    assert hundred_erlang.answer == 117
+    assert hundred_erlang.least_possible == 117
+    assert hundred_erlang.stopped is Stopped.DECIDED
+    assert hundred_erlang.formula.applies
+    assert hundred_erlang.formula.servers == 117
+    assert hundred_erlang.formula.offered_erlangs == pytest.approx(100)
+
+
+# B(a, n) of 100 erlang to the digits of published tables.
+@pytest.mark.parametrize(("limit", "printed"), [(116, 0.01157), (117, 0.00979)])
+def test_the_interval_holds_the_formula(hundred_erlang: Plan, limit: int, printed: float) -> None:
+    point = next(p for p in hundred_erlang.points if p.max_concurrent_calls == limit)
+    assert point.blocking is not None
+    assert point.time_congestion is not None
+    assert point.blocking.low < printed < point.blocking.high
+    # calls at random see time averages
+    assert point.time_congestion.value == pytest.approx(point.blocking.value, rel=0.05)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
+    """Of 40 plans' intervals at 95 %, fewer than 33 that cover happen once in 1,400 times."""
+    covering = 0
+    for seed in range(40):
+        options = PlanOptions(Target("blocking", 0.05, True), max_replications=16)
+        point = plan(poisson(10, hours=2, seed=seed, hold_s=60), options).at_answer
+        assert point.blocking is not None
+        truth = erlang_b(10, point.max_concurrent_calls)
+        covering += point.blocking.low <= truth <= point.blocking.high
+    assert covering >= 33
+
+
+def test_an_answer_is_seldom_too_small() -> None:
+    """B(10 erlang, 15) = 0.0365 is the first below 0.05; fewer slots may be said once in 20."""
+    assert erlang_b(10, 14) > 0.05 > erlang_b(10, 15)
+    options = PlanOptions(Target("blocking", 0.05, True), max_replications=64)
+    answers = [
+        plan(poisson(10, hours=2, seed=seed, hold_s=60), options).answer for seed in range(30)
+    ]
+    assert sum(answer < 15 for answer in answers) <= 4
+    assert max(answers) <= 16
+
+
+def test_holding_times_of_one_length_need_no_other_answer() -> None:
+    """Erlang B is insensitive to the distribution of holding times."""
+    base = poisson(20, hours=12, seed=2, hold_s=60)
+    fixed = Scenario(
+        **{name: getattr(base, name) for name in base.__slots__ if name != "tenants"},
+        tenants=(Tenant("acme", base.tenants[0].arrivals, Deterministic(60e6)),),
+    )
+    found = plan(fixed, PlanOptions(Target("blocking", 0.01, True), precision=5e-4))
+    assert found.least_possible <= 30 <= found.answer  # B(20, 30) = 0.0085, B(20, 29) = 0.0130
+    assert found.answer <= 31
+
+
+def test_redials_need_more_slots_than_the_formula_says() -> None:
+    base = poisson(20, hours=12, seed=2, hold_s=60)
+    tenant = Tenant(
+        "acme",
+        base.tenants[0].arrivals,
+        Exponential(60e6),
+        redial=Redial(0.9, Exponential(5e6), 10),
+    )
+    stubborn = Scenario(
+        **{name: getattr(base, name) for name in base.__slots__ if name != "tenants"},
+        tenants=(tenant,),
+    )
+    found = plan(stubborn, PlanOptions(Target("blocking", 0.01, True), max_replications=32))
+    assert not found.formula.applies
+    assert found.formula.servers == 30
+    assert found.least_possible > 30
+
+
+def test_what_cannot_be_shown_is_not_claimed() -> None:
+    options = PlanOptions(Target("blocking", 1e-6, True), max_replications=4)
+    with pytest.raises(PlanUnmet, match=r"4 replications .* too few calls"):
+        plan(poisson(10, hours=2, seed=1, hold_s=60), options)
