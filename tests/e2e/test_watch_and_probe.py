@@ -245,14 +245,16 @@ def test_a_watch_survives_a_restart_and_ends_with_its_verdict(tmp_path: Path) ->
 
 @pytest.mark.soak
 def test_probe_and_live_engine_each_catch_the_whole_gallery() -> None:
-    report = run_live_selftest(load_scenario(SCENARIOS / f"{SCENARIO}.yaml"))
+    report = run_live_selftest(load_scenario(SCENARIOS / "live" / f"{SCENARIO}.yaml"))
     assert (report.sound.probe, report.sound.live) == (None, None)
     assert [catch.service.name for catch in report.catches if not catch.caught] == []
     assert len(report.catches) == len(CONCURRENCY_BUGS)
 
 
 def test_probe_and_live_engine_catch_a_race_and_leave_a_sound_service_alone() -> None:
-    scenario = load_scenario(SCENARIOS / f"{SCENARIO}.yaml", ["duration=1m", "capacity.changes=[]"])
+    scenario = load_scenario(
+        SCENARIOS / "live" / f"{SCENARIO}.yaml", ["duration=1m", "capacity.changes=[]"]
+    )
     report = run_live_selftest(scenario, gallery=CONCURRENCY_BUGS[:1])
     assert report.ok
     assert report.catches[0].service.name == "check-then-act"

@@ -121,10 +121,11 @@ def _only_switches(change: LimitsChange) -> LimitsChange:
 @EASY
 @given(traces())
 def test_one_value_for_all_rows_means_the_same_as_a_value_a_row(trace: CallTrace) -> None:
+    chained = ("after", "after_on", "attempt")
     shared: dict[str, Any] = {
         field.name: getattr(trace, field.name)[:1]
         for field in fields(trace)
-        if field.name not in ("conditions", "deliveries", "offer_us", "after", "after_on")
+        if field.name not in ("conditions", "deliveries", "offer_us", *chained)
     }
     expanded: dict[str, Any] = {
         name: np.repeat(column, len(trace)) for name, column in shared.items()
