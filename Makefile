@@ -51,7 +51,7 @@ selftest: $(STAMP) ## show that the checks catch every broken controller of the 
 	@$(BIN)/busyhour selftest
 
 bench: $(STAMP) ## the benchmarks, each beside its floor and a peer (takes minutes, wants a quiet machine)
-	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in bench/*.py; do name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --all-extras \
