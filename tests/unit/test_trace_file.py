@@ -174,15 +174,11 @@ def test_columns_of_a_trace_without_calls_do_not_count(trace: CallTrace) -> None
 @pytest.mark.parametrize("name", ROW_COLUMNS)
 def test_every_column_counts(trace: CallTrace, name: str) -> None:
     changed = np.array(trace.column(name))
-    row = int(np.flatnonzero(trace.column("after") >= 0)[-1])
-    # Values that stay sound: one more, or for those with a narrow range the other one.
-    if name == "offer_us":
-        row = int(np.flatnonzero(trace.offer_us >= 0)[-1])
-    changed[row] = 1 - changed[row] if name == "tenant" else changed[row] + 1
-    if name == "after":
-        changed[row] -= 2
-    other: dict[str, Any] = {name: changed}
-    assert trace_hash(replace(trace, **other)) != trace_hash(trace)
+    changed[-1] += 1
+    other = replace(trace)
+    # Past the check, which lets hardly any value of a chain of redials be changed by itself.
+    object.__setattr__(other, name, changed)
+    assert trace_hash(other) != trace_hash(trace)
 
 
 @pytest.mark.parametrize("name", DELIVERY_COLUMNS)

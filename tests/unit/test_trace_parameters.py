@@ -69,7 +69,7 @@ def build(arrivals: Arrivals, hold: Distribution = SECOND, redial: Redial | None
         (FlashCrowd(1e-6, 1e-5, -1, 0, 5), "must be >= 0"),
         (FlashCrowd(-1e-6, 1e-5, 1, 0, 5), "rates must be >= 0"),
         (FiniteSource(-1, SECOND), "number of sources is -1"),
-        (FiniteSource(1000, Deterministic(0.0)), "more than 2e+08"),
+        (FiniteSource(1000, Deterministic(0.0)), "more than 200,000,000"),
         (ExactCount(-1), "the count is -1"),
         (TraceArrivals((-3, 5)), "-3 us, before the start"),
         (TraceArrivals((1, 2), (3,)), "2 offers needs as many holding times, not 1"),
