@@ -5,6 +5,7 @@ ruamel.yaml composes the nodes; scalars are resolved here by the YAML 1.2 core s
 are always texts.
 """
 
+import copy
 import math
 import re
 import warnings
@@ -62,6 +63,14 @@ class Document:
         except _TooLarge:
             message = f"has more than {MOST_VALUES} values; do aliases stand inside aliases?"
             self.problems.append(Problem(file, 1, 1, "", message))
+
+    def copy(self) -> "Document":
+        """A document that can be changed by itself; the places are those of this one."""
+        twin = copy.copy(self)
+        twin.problems = list(self.problems)
+        twin.overridden = set(self.overridden)
+        twin.tree = copy.deepcopy(self.tree)
+        return twin
 
     def place(self, path: Path, *, at_key: bool = False) -> tuple[str, int, int]:
         """File, line and column of the value at ``path`` (of its key with ``at_key``).

@@ -32,35 +32,57 @@ _EVENTS: Final = {
 
 def read_scenario(path: FilePath, overrides: Sequence[str], seed: int | None) -> scenario.Scenario:
     """See :func:`simulator.scenario_file.load_scenario`."""
-    file = str(path)
-    raw = _read(path)
-    document = Document(file, raw.decode("utf-8-sig"))
-    if not isinstance(document.tree, dict):
-        if not document.problems:
-            what = "is empty" if document.tree is None else "is not a mapping of keys to values"
-            document.problems.append(
-                Problem(file, 1, 1, "", f"{what}; a scenario starts with version: 1")
-            )
-        raise ScenarioInvalid(document.problems)
-    apply_overrides(document, overrides)
-    problems = document.problems
-    if seed is not None:
-        if 0 <= seed <= model.MOST_SEED:
-            document.tree["seed"] = seed
-        else:
-            problems.append(Problem("--seed", 0, 0, "", f"{seed} is not between 0 and 2**63 - 1"))
-    validated = Validated(document)
-    problems += validated.problems
+    return ScenarioSource(path).scenario(overrides, seed)
 
-    def report(path: Path, message: str, *, at_key: bool = False) -> None:
-        if validated.is_own(path):
-            problems.append(document.problem(path, message, at_key=at_key))
 
-    reading = Reading(path.parent, report, problems.append)
-    read = _scenario(validated, document, reading, _digest(raw, overrides, seed))
-    if problems:
-        raise ScenarioInvalid(_sorted(problems, file))
-    return read
+class ScenarioSource:
+    """A scenario file read once, to be made into scenarios under different overrides.
+
+    Raises :class:`ScenarioInvalid` when there is no document to lay anything over.
+    """
+
+    def __init__(self, path: FilePath) -> None:
+        self._path = path
+        self._raw = _read(path)
+        self._document = Document(str(path), self._raw.decode("utf-8-sig"))
+        document = self._document
+        if not isinstance(document.tree, dict):
+            if not document.problems:
+                what = "is empty" if document.tree is None else "is not a mapping of keys to values"
+                document.problems.append(
+                    Problem(str(path), 1, 1, "", f"{what}; a scenario starts with version: 1")
+                )
+            raise ScenarioInvalid(document.problems)
+
+    def document(self, overrides: Sequence[str] = ()) -> Document:
+        """The document with overrides laid over it, which are not checked."""
+        document = self._document.copy()
+        apply_overrides(document, overrides)
+        return document
+
+    def scenario(self, overrides: Sequence[str] = (), seed: int | None = None) -> scenario.Scenario:
+        """See :func:`simulator.scenario_file.load_scenario`."""
+        document = self.document(overrides)
+        problems = document.problems
+        if seed is not None:
+            if 0 <= seed <= model.MOST_SEED:
+                document.tree["seed"] = seed
+            else:
+                problems.append(
+                    Problem("--seed", 0, 0, "", f"{seed} is not between 0 and 2**63 - 1")
+                )
+        validated = Validated(document)
+        problems += validated.problems
+
+        def report(path: Path, message: str, *, at_key: bool = False) -> None:
+            if validated.is_own(path):
+                problems.append(document.problem(path, message, at_key=at_key))
+
+        reading = Reading(self._path.parent, report, problems.append)
+        read = _scenario(validated, document, reading, _digest(self._raw, overrides, seed))
+        if problems:
+            raise ScenarioInvalid(_sorted(problems, document.file))
+        return read
 
 
 def _read(path: FilePath) -> bytes:

@@ -18,9 +18,10 @@ _STEP: Final = re.compile(r'"([^"]+)"|([^".\[\]]+)|\[([0-9]+)\]')
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
     """Lay every override over ``document``; what is wrong with one goes to its problems."""
+    schema = scenario_schema() if overrides else {}
     for text in overrides:
         key, equals, value_text = text.partition("=")
-        path = _path(key.strip())
+        path = path_of(key.strip())
         if not equals or not path:
             document.problems.append(
                 Problem(OVERRIDE, 0, 0, "", f"{text!r} is not key=value, like tenants.acme.hold=3m")
@@ -33,10 +34,10 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
                 for problem in value.problems
             ]
             continue
-        _lay(document, path, value.tree)
+        _lay(document, path, value.tree, schema)
 
 
-def _path(key: str) -> Path:
+def path_of(key: str) -> Path:
     """The steps of ``a.b.0.c`` or ``a."b.c"[0]``; empty when it is not a path."""
     steps: list[str | int] = []
     place = 0
@@ -54,7 +55,7 @@ def _path(key: str) -> Path:
     return tuple(steps)
 
 
-def _lay(document: Document, path: Path, value: Any) -> None:
+def _lay(document: Document, path: Path, value: Any, schema: dict[str, Any]) -> None:
     """Lay one value over the document, with the mappings it needs on its way."""
     holder: Any = document.tree
     trodden: Path = ()
@@ -62,7 +63,7 @@ def _lay(document: Document, path: Path, value: Any) -> None:
         step = _found_step(holder, wanted)
         here = (*trodden, step)
         last = depth == len(path) - 1
-        known = known_keys(scenario_schema(), document.tree, trodden)
+        known = known_keys(schema, document.tree, trodden)
         if isinstance(holder, dict) and step not in holder:
             # ids of tenants are open: one can be added whole, but not a part of one
             if step not in known and (known or not last):
