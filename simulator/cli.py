@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.cli_common import AdminToken, CallToken, finish, is_address
+from simulator.cli_compare import compare
 from simulator.cli_erlang import erlang_app
-from simulator.cli_planning import plan
+from simulator.cli_planning import plan, sweep
 from simulator.cli_watching import probe, watch
 from simulator.live.cli import (
     Late,
@@ -340,6 +341,8 @@ def _counts(option: str, texts: Sequence[str]) -> Mapping[str, int]:
 
 app.command()(load_command(finish))
 app.command()(plan)
+app.command()(sweep)
+app.command()(compare)
 app.add_typer(erlang_app)
 
 

@@ -83,7 +83,7 @@ def plan(
     """Find the least max_concurrent_calls that meets a target, and how sure that is."""
 
     def work() -> int:
-        from simulator.planning.command import PlanRequest, plan
+        from simulator.planning.plan_command import PlanRequest, plan
 
         return plan(
             PlanRequest(
@@ -100,6 +100,63 @@ def plan(
                 growth=growth,
                 horizon_months=horizon,
                 sensitivity=sensitivity,
+                workers=workers,
+                as_json=as_json,
+            )
+        )
+
+    finish(work)
+
+
+def sweep(
+    scenario: ScenarioFile,
+    vary: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KEY=VALUES",
+            help="A key and its values: a range 80..140:5, factors x0.8,x1.2 or a list; may be "
+            "given several times.",
+            show_default=False,
+        ),
+    ],
+    replications: Annotated[int, typer.Option(min=2, help="Of every point.")] = 30,
+    confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    worst_interval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Also look at clock intervals of this length, like 15m.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the results to FILE.csv or FILE.json; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Seed = None,
+    overrides: Overrides = None,
+    workers: Workers = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Play a scenario over a grid of values, every point several times, with intervals."""
+
+    def work() -> int:
+        from simulator.planning.sweep_command import SweepRequest, sweep
+
+        return sweep(
+            SweepRequest(
+                scenario=scenario,
+                overrides=tuple(overrides or ()),
+                seed=seed,
+                vary=tuple(vary),
+                replications=replications,
+                confidence=confidence,
+                worst_interval=worst_interval,
+                output=tuple(output or ()),
                 workers=workers,
                 as_json=as_json,
             )

@@ -21,6 +21,7 @@ from simulator.planning.aim import ROOM_FOR_ALL, Aim
 from simulator.planning.estimate import Estimate, gravest
 from simulator.planning.formula import formula_for
 from simulator.planning.measure import Clock, measure
+from simulator.planning.options import share_of
 from simulator.planning.replication import Replications, Traffic
 from simulator.planning.result import (
     CurvePoint,
@@ -52,8 +53,9 @@ class PlanOptions:
 
     ``per_tenant``: every configured tenant must meet the target by itself. ``precision``: half the
     length of an interval that is short enough; None: a fiftieth of the target. ``interval_us``:
-    length of the clock intervals of which the worst is shown. ``sensitivity``: what to vary, None
-    for nothing. ``workers``: threads, None for one a core; they change no result.
+    length of the clock intervals of which the worst is shown, at most the run's. ``sensitivity``:
+    what to vary, None for nothing. ``workers``: threads, None for one a core; they change no
+    result.
     """
 
     target: Target
@@ -108,14 +110,11 @@ def _refuse(scenario: Scenario, options: PlanOptions) -> None:
             f"--per-tenant needs a target on {BLOCKING} or {WORST_INTERVAL} of all, not "
             f"{options.target}"
         )
-    if not 0.5 <= options.confidence < 1:
-        raise PlanRefused(f"--confidence is {options.confidence:g}; write a share like 0.95")
+    share_of("--confidence", options.confidence)
     if options.max_replications < 2:
         raise PlanRefused("--max-replications must be at least 2: one run has no interval")
     if options.precision is not None and not 0 < options.precision < 1:
         raise PlanRefused(f"--precision is {options.precision:g}; write a share like 0.001")
-    if options.interval_us is not None and options.interval_us > scenario.duration_us:
-        raise PlanRefused("--worst-interval is longer than the run")
 
 
 def least_limit(scenario: Scenario) -> int:

@@ -90,18 +90,24 @@ class Replication:
             if isinstance(getattr(holder, name), np.ndarray)
         )
 
-    def play(self, limits: Sequence[int]) -> list[Played]:
-        """The replication at each of the limits."""
+    def play(self, limits: Sequence[int], conditions: Conditions | None = None) -> list[Played]:
+        """The replication at each of the limits.
+
+        ``conditions`` may have other caps and reservations than the scenario, nothing else.
+        """
+        conditions = self._conditions if conditions is None else conditions
         if self._offers is not None:
             served = self._offers.served
-            rungs = climb(self._conditions, self._offers, limits)
+            rungs = climb(conditions, self._offers, limits)
             return [Played(rung.sums, served, rung.lost) for rung in rungs]
         assert self._trace is not None
-        return [_play(self._trace, limit, self._interval_us) for limit in limits]
+        return [
+            _play(self._trace, replace(conditions, max_concurrent_calls=limit), self._interval_us)
+            for limit in limits
+        ]
 
 
-def _play(trace: CallTrace, limit: int, interval_us: int) -> Played:
-    conditions = replace(trace.conditions, max_concurrent_calls=limit)
+def _play(trace: CallTrace, conditions: Conditions, interval_us: int) -> Played:
     by_interval = interval_us < conditions.duration_us
     result = KernelRun(conditions, keep_log=by_interval, compiled=True).play(trace)
     if result.log is None:

@@ -89,3 +89,9 @@ def _leaves(schema: Json, node: Json) -> list[Json]:
     if alternatives is None:
         return [node]
     return [leaf for branch in alternatives for leaf in _leaves(schema, branch)]
+
+
+def is_whole_number(schema: Json, tree: Any, path: Path) -> bool:
+    """Whether only whole numbers may stand at ``path``, where a number stands now."""
+    kinds = {leaf.get("type") for leaf in _leaves_at(schema, tree, path)}
+    return "integer" in kinds and "number" not in kinds

@@ -1,4 +1,4 @@
-"""``busyhour plan`` and ``busyhour sweep``: from options to an exit code."""
+"""``busyhour plan``: from options to an exit code."""
 
 import json
 import math
@@ -12,6 +12,7 @@ from typing import Final
 from simulator.console import ProgressLine, say
 from simulator.exit_codes import INCONCLUSIVE, INVALID, PASSED
 from simulator.planning.documents import plan_document
+from simulator.planning.options import interval_us_of
 from simulator.planning.plan import PlanOptions
 from simulator.planning.plan import plan as find_plan
 from simulator.planning.plan_text import plan_lines
@@ -19,12 +20,7 @@ from simulator.planning.result import PlanRefused, PlanUnmet
 from simulator.planning.sensitivity import Asked
 from simulator.planning.target import TargetInvalid, parse_target
 from simulator.scenario import Scenario
-from simulator.scenario_file import (
-    ScenarioInvalid,
-    UnitsInvalid,
-    load_scenario,
-    parse_duration_us,
-)
+from simulator.scenario_file import ScenarioInvalid, load_scenario
 from simulator.trace import TraceInvalid
 
 _GROWTH: Final = re.compile(r"\s*(?P<percent>[+-]?[0-9]+(\.[0-9]+)?)\s*%\s*/\s*month\s*", re.ASCII)
@@ -65,12 +61,12 @@ def plan(request: PlanRequest) -> int:
         progress.clear()
         say(str(error))
         if request.as_json:
-            print_json({"schema_version": 1, "answer": None, "reason": str(error)})
+            _print_json({"schema_version": 1, "answer": None, "reason": str(error)})
         return INCONCLUSIVE
     finally:
         progress.clear()
     if request.as_json:
-        print_json(plan_document(found))
+        _print_json(plan_document(found))
     else:
         print("\n".join(plan_lines(found)), flush=True)
     return PASSED
@@ -78,14 +74,7 @@ def plan(request: PlanRequest) -> int:
 
 def _options(request: PlanRequest, scenario: Scenario) -> PlanOptions:
     """Raises :class:`TargetInvalid` and :class:`PlanRefused`."""
-    interval_us = None
-    if request.worst_interval is not None:
-        try:
-            interval_us = parse_duration_us(request.worst_interval)
-        except UnitsInvalid as error:
-            raise PlanRefused(f"--worst-interval: {error}") from None
-        if interval_us == 0:
-            raise PlanRefused("--worst-interval: must be longer than nothing")
+    interval_us = interval_us_of(request.worst_interval, scenario.duration_us)
     tenants = [tenant.tenant_id for tenant in scenario.tenants if tenant.configured]
     target = parse_target(request.target, tenants, has_interval=interval_us is not None)
     asked = None
@@ -123,6 +112,5 @@ def _refuse(*problems: object) -> int:
     return INVALID
 
 
-def print_json(document: Mapping[str, object]) -> None:
-    """One JSON object on one line."""
+def _print_json(document: Mapping[str, object]) -> None:
     print(json.dumps(document, allow_nan=False), flush=True)
