@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine with Python 3.11+ and make: `make run`, `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env run test soak check format lint types contracts lock selftest bench clean
+.PHONY: help env run test soak check format lint types contracts lock baselines selftest bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -52,6 +52,9 @@ selftest: $(STAMP) ## show that the checks catch every broken controller of the 
 
 bench: $(STAMP) ## the benchmarks, each beside its floor and a peer (takes minutes, wants a quiet machine)
 	@for file in bench/*.py; do name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
+
+baselines: $(STAMP) ## renew reports/baselines from the oracle, to compare runs with
+	@$(BIN)/python -m simulator.compare.baselines reports/baselines
 
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --all-extras \

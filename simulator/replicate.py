@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from simulator.kernel import KernelRun
+from simulator.kernel import KernelResult, KernelRun
 from simulator.scenario import Scenario
 from simulator.statistics import Statistics
 from simulator.traffic import conditions_of, iter_chunks
@@ -21,12 +21,17 @@ def replication_seed(seed: int, replication: int) -> int:
     return int(np.random.SeedSequence((seed, replication)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def run_scenario(scenario: Scenario, chunk_calls: int = CHUNK_CALLS) -> Statistics:
-    """One run on the kernel, chunk by chunk, for its statistics alone."""
+def play(scenario: Scenario, chunk_calls: int = CHUNK_CALLS) -> KernelResult:
+    """One run on the kernel, chunk by chunk, without its log."""
     run = KernelRun(conditions_of(scenario), keep_log=False)
     for chunk in iter_chunks(scenario, chunk_calls):
         run.feed(chunk)
-    return run.finish().statistics
+    return run.finish()
+
+
+def run_scenario(scenario: Scenario, chunk_calls: int = CHUNK_CALLS) -> Statistics:
+    """One run on the kernel, for its statistics alone."""
+    return play(scenario, chunk_calls).statistics
 
 
 def replicate(scenario: Scenario, replications: int, workers: int = 1) -> list[Statistics]:

@@ -1,0 +1,1 @@
+"""Two results side by side: what moved, and what of it is beyond chance."""
