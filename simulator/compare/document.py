@@ -21,7 +21,7 @@ _LARGEST: Final = 2**63
 
 
 class Figure(NamedTuple):
-    """A figure's name, like ``("tenants.acme", "ended_calls")`` or ``("statistics", "blocking")``.
+    """A figure's name: the place of its table and its own, like ``("statistics", "blocking")``.
 
     The figures of a checkpoint stand at ``checkpoints.<at_us>.total`` and
     ``checkpoints.<at_us>.tenants.<tenant>``.

@@ -103,7 +103,8 @@ def test_modules_stay_small(path: Path) -> None:
         assert text.count("\n") <= 450, "a file of this size wants to be two things"
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                length = (node.end_lineno or node.lineno) - node.lineno
+                # A command's options are declared in its signature: that is data, not length.
+                length = (node.end_lineno or node.lineno) - node.body[0].lineno
                 assert length <= 70, f"{node.name} wants to be two things"
 
 

@@ -71,6 +71,6 @@ def test_the_page_says_what_the_driver_did_and_trusts_no_note() -> None:
 def test_the_terminal_marks_only_what_lies_outside(tmp_path: Path) -> None:
     lines = list(report_lines(Report(live(), tmp_path)))
     of = {line.split()[0]: line for line in lines if line.startswith("  ")}
-    assert of["accepted_calls"].split() == ["accepted_calls", "3", "2..5"]
+    assert of["accepted_calls"].split() == ["accepted_calls", "3", "2", "..", "5"]
     assert of["failed_calls"].endswith("<--")
     assert "lag p99 8.2 ms, 2 of 20 sends late, 3 dropped, 4 indefinite" in "\n".join(lines)
