@@ -22,6 +22,22 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+WorstInterval = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="Also look at clock intervals of this length, like 15m.",
+        show_default=False,
+    ),
+]
+Precision = Annotated[
+    float | None,
+    typer.Option(
+        help="Half the length of an interval that is short enough; a fiftieth of the target "
+        "unless given.",
+        show_default=False,
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Threads; one a core unless given.", show_default=False),
@@ -42,22 +58,8 @@ def plan(
     per_tenant: Annotated[
         bool, typer.Option("--per-tenant", help="Every tenant must meet the target by itself.")
     ] = False,
-    worst_interval: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            help="Also look at clock intervals of this length, like 15m.",
-            show_default=False,
-        ),
-    ] = None,
-    precision: Annotated[
-        float | None,
-        typer.Option(
-            help="Half the length of an interval that is short enough; a fiftieth of the target "
-            "unless given.",
-            show_default=False,
-        ),
-    ] = None,
+    worst_interval: WorstInterval = None,
+    precision: Precision = None,
     max_replications: Annotated[
         int, typer.Option(min=2, help="Make no more replications than this.")
     ] = 256,
@@ -121,14 +123,7 @@ def sweep(
     ],
     replications: Annotated[int, typer.Option(min=2, help="Of every point.")] = 30,
     confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
-    worst_interval: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            help="Also look at clock intervals of this length, like 15m.",
-            show_default=False,
-        ),
-    ] = None,
+    worst_interval: WorstInterval = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(

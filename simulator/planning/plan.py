@@ -18,6 +18,8 @@ from typing import Final
 from simulator.analytics.loss import servers_for_blocking
 from simulator.live.options import only_live
 from simulator.planning.aim import ROOM_FOR_ALL, Aim
+from simulator.planning.concurrency import REPLICATIONS as CONCURRENCY_REPLICATIONS
+from simulator.planning.concurrency import concurrency_at
 from simulator.planning.estimate import Estimate, gravest
 from simulator.planning.formula import formula_for
 from simulator.planning.measure import Clock, measure
@@ -192,6 +194,9 @@ class _Planner:
             curve=self._curve(answer, min(count, FIRST_REPLICATIONS)),
             offered_erlangs=erlangs,
             offered=self._offered(traffic),
+            concurrency=concurrency_at(
+                scenario, answer, min(count, CONCURRENCY_REPLICATIONS), self._pool
+            ),
             worst_answer=self._worst_answer(answer, count),
             with_room_for_all=self._with_room_for_all(min(count, FIRST_REPLICATIONS)),
             formula=formula_for(scenario, erlangs, options.target.value, answer),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from simulator.planning.concurrency import Concurrency
 from simulator.planning.estimate import Estimate
 from simulator.planning.formula import Formula
 from simulator.planning.measure import Point
@@ -73,7 +74,8 @@ class Plan:
     the truth lies between it and ``answer`` at the confidence asked for. ``worst_answer`` is the
     least limit with which the worst clock interval meets the target too; ``with_room_for_all`` what
     is left of the target's statistic where only tenants' own limits reject. ``offered_erlangs`` was
-    measured over the window where there is always room. ``explanation`` and ``assumptions`` are
+    measured over the window where there is always room. ``concurrency`` is
+    that of the answer. ``explanation`` and ``assumptions`` are
     sentences.
     """
 
@@ -95,6 +97,7 @@ class Plan:
     curve: tuple[CurvePoint, ...]
     offered_erlangs: float
     offered: tuple[OfferedInterval, ...]
+    concurrency: tuple[Concurrency, ...]
     worst_answer: int | None
     with_room_for_all: Estimate | None
     formula: Formula

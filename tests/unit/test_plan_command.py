@@ -89,6 +89,15 @@ def test_the_document_has_it_all_and_is_the_same_again(office: Path) -> None:
     values = [point["value"]["value"] for point in document["curve"]]
     assert values == sorted(values, reverse=True)
     assert not document["formula"]["applies"]
+    held = document["concurrency"]
+    assert [each["at_us"] for each in held] == [minute * 60_000_000 for minute in range(60)]
+    assert held[0]["percentile_95"] <= 1  # at the start it is empty
+    assert all(
+        0 <= each["percentile_5"] <= each["median"] <= each["percentile_95"] <= answer
+        for each in held
+    )
+    late = sum(each["median"] for each in held[45:]) / 15
+    assert late > sum(each["median"] for each in held[10:25]) / 15  # beta calls late only
     assert invoke(*arguments, "--workers", 3)[1] == printed
 
 
