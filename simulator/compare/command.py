@@ -12,7 +12,7 @@ from simulator.compare.document import CompareInvalid, Document, read_document
 from simulator.compare.printing import document, lines
 from simulator.console import ProgressLine, say
 from simulator.exit_codes import FAILED, INCONCLUSIVE, INVALID, PASSED
-from simulator.run import LATEST_NOTE
+from simulator.run import LATEST, LATEST_NOTE
 from simulator.scenario_file import ScenarioInvalid
 from simulator.scenario_file.problems import did_you_mean
 from simulator.trace import TraceInvalid
@@ -93,6 +93,6 @@ def _results(path: Path) -> Iterator[Path]:
     yield path
     yield path / RESULT
     note = path.parent / LATEST_NOTE
-    if path.with_suffix(".txt") == note and note.is_file():
+    if path.name == LATEST and note.is_file():
         # Where a file system has no links, the note beside them says which run is the latest.
         yield path.parent / note.read_text(encoding="utf-8").strip() / RESULT

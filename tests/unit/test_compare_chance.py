@@ -15,7 +15,7 @@ from simulator.compare.chance import judge_difference
     figures=st.integers(1, 5),
 )
 def test_of_any_pairs_at_most_one_stands_out(data: st.DataObject, pairs: int, figures: int) -> None:
-    """What makes the rule exact: whatever the numbers are, only one pair can be the pair in hand."""
+    """What makes the rule exact: whatever the numbers are, only one pair is the farthest."""
     value = st.integers(0, 40) | st.integers(0, 10_000)
     row = st.lists(value, min_size=figures, max_size=figures)
     runs = np.array(data.draw(st.lists(row, min_size=2 * pairs, max_size=2 * pairs)), float)
@@ -70,7 +70,7 @@ def test_a_poisson_bar_would_suspect_them_nearly_always() -> None:
     """Why the rule is not a bar of two independent counts, at the same rate of false alarms."""
     rng = np.random.default_rng(6)
     base, new = _clustered(rng, (200, 30)), _clustered(rng, (200, 30))
-    # 3.9 standard deviations: two-sided 1 in 11 over 30 figures would need 2.97.
+    # For 1 in 11 over 30 figures 3 standard deviations would do; these are nearly 4.
     bar = 3.9 * np.sqrt(base + new)
     assert (np.abs(base - new) > bar).any(axis=1).mean() > 0.9
 
@@ -91,7 +91,7 @@ def test_what_no_replication_varies_may_not_vary() -> None:
 
 
 def test_one_replication_that_differs_by_a_call_does_not_blind_the_rule() -> None:
-    """A figure at its limit in all runs but one, like a peak: the others are judged all the same."""
+    """A figure at its limit in all runs but one, like a peak: others are judged all the same."""
     rng = np.random.default_rng(8)
     runs = rng.poisson(400.0, (42, 2)).astype(float)
     runs[:, 0] = 50.0
