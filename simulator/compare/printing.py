@@ -1,5 +1,6 @@
 """A comparison for people, a table of what moved, and for machines."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -146,6 +147,8 @@ def _chance(each: Difference) -> str:
     if each.chance is None:
         return "-"
     low, high = each.chance
+    if isinstance(each.base, int) and isinstance(each.new, int):
+        return f"{math.ceil(low):,}..{math.floor(high):,}"
     return f"{_figure(low)}..{_figure(high)}"
 
 
