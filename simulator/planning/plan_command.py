@@ -1,7 +1,6 @@
 """``busyhour plan``: from options to an exit code."""
 
 import json
-import math
 import re
 import sys
 from collections.abc import Mapping
@@ -24,6 +23,9 @@ from simulator.scenario_file import ScenarioInvalid, load_scenario
 from simulator.trace import TraceInvalid
 
 _GROWTH: Final = re.compile(r"\s*(?P<percent>[+-]?[0-9]+(\.[0-9]+)?)\s*%\s*/\s*month\s*", re.ASCII)
+
+_MOST_GROWTH: Final = 10
+"""Times the load: beyond it a plan from today's traffic says little, and takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def _options(request: PlanRequest, scenario: Scenario) -> PlanOptions:
     target = parse_target(request.target, tenants, has_interval=interval_us is not None)
     asked = None
     if request.sensitivity:
-        asked = Asked(request.node_slots, _growth(request.growth), request.horizon_months)
+        growth = _growth(request.growth, request.horizon_months)
+        asked = Asked(request.node_slots, growth, request.horizon_months)
     elif request.node_slots is not None or request.growth is not None:
         raise PlanRefused("--node-slots and --growth have no place beside --no-sensitivity")
     return PlanOptions(
@@ -94,15 +97,20 @@ def _options(request: PlanRequest, scenario: Scenario) -> PlanOptions:
     )
 
 
-def _growth(text: str | None) -> float | None:
+def _growth(text: str | None, months: int) -> float | None:
     if text is None:
         return None
     match = _GROWTH.fullmatch(text)
     if match is None:
         raise PlanRefused(f"--growth: {text!r} is not a growth; write it like 3%/month")
     growth = float(match["percent"]) / 100
-    if not -1 < growth <= 1 or not math.isfinite(growth):
+    if not -1 < growth <= 1:
         raise PlanRefused(f"--growth: {text} is not between -100 and 100 per cent a month")
+    if (1 + growth) ** months > _MOST_GROWTH:
+        raise PlanRefused(
+            f"--growth: {text} over {months} months is more than {_MOST_GROWTH} times the load; "
+            "shorten --horizon"
+        )
     return growth
 
 

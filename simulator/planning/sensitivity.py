@@ -60,12 +60,17 @@ def sensitivity_of(
     """The table, from the first ``count`` replications of ``aim`` and as many of each change."""
     base = aim.least(answer, count, surely=False, step=1) or answer
     cases, notes = [], []
-    makers = (_load_cases, _holding_cases, _redial_cases, _growth_cases)
-    for maker in makers:
+    makers = {
+        "load": _load_cases,
+        "holding time": _holding_cases,
+        "redial": _redial_cases,
+        "growth": _growth_cases,
+    }
+    for name, maker in makers.items():
         try:
             cases += list(maker(scenario, asked))
         except CannotScale as error:
-            notes.append(f"no {maker.__name__.strip('_').split('_')[0]} rows: {error}")
+            notes.append(f"no {name} rows: {error}")
     rows = [_node_row(aim, asked.node_slots, answer, count, confidence)] if asked.node_slots else []
     varied = []
     for done, case in enumerate(cases):
