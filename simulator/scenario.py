@@ -209,6 +209,7 @@ Arrivals = (
     | TraceArrivals
 )
 
+
 @dataclass(frozen=True, slots=True)
 class GivenDelivery:
     """What happens to one event of a given call on its way to the service."""

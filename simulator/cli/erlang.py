@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli_common import finish
+from simulator.cli.common import finish
 
 if TYPE_CHECKING:
-    from simulator.analytics_answer import Answer
+    from simulator.calculator.answer import Answer
 
 erlang_app = typer.Typer(
     name="erlang",
@@ -62,7 +62,7 @@ def erlang_b(
     as_json: _Json = False,
 ) -> None:
     """Erlang B: give two of traffic, servers and blocking, get the third."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.erlang_b(traffic, servers, blocking), as_json)
 
@@ -89,7 +89,7 @@ def erlang_c(
     as_json: _Json = False,
 ) -> None:
     """Erlang C: who waits and how long, or the servers a service level needs."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.erlang_c(traffic, hold, servers, within, service_level), as_json)
 
@@ -117,7 +117,7 @@ def engset(
     as_json: _Json = False,
 ) -> None:
     """Engset: blocking with a finite number of callers."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.engset(servers, sources, per_idle_source, per_source), as_json)
 
@@ -133,7 +133,7 @@ def extended_b(
     as_json: _Json = False,
 ) -> None:
     """Extended Erlang B: blocked callers who try again."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.extended_b(traffic, servers, recall), as_json)
 
@@ -153,7 +153,7 @@ def kaufman_roberts(
     as_json: _Json = False,
 ) -> None:
     """Kaufman-Roberts: calls of several slots on one group."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.kaufman_roberts(slots, classes), as_json)
 
@@ -173,7 +173,7 @@ def caps(
     as_json: _Json = False,
 ) -> None:
     """Tenants with caps and guaranteed minima under one limit, exactly."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.caps(slots, tenants), as_json)
 
@@ -193,7 +193,7 @@ def trunk(
     as_json: _Json = False,
 ) -> None:
     """Trunk reservation: some calls only while enough slots are free."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.trunk(slots, classes), as_json)
 
@@ -217,7 +217,7 @@ def overflow(
     as_json: _Json = False,
 ) -> None:
     """Overflow traffic, and what a second group loses of it."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.overflow(primary, direct, servers), as_json)
 
@@ -242,14 +242,14 @@ def varying(
     as_json: _Json = False,
 ) -> None:
     """Traffic that changes: offered load and blocking over time."""
-    from simulator import analytics_command as command
+    from simulator.calculator import questions as command
 
     _ask(lambda: command.varying(servers, hold, cv, rate, until, every), as_json)
 
 
 def _ask(question: "Callable[[], Answer]", as_json: bool) -> None:
     def work() -> int:
-        from simulator.analytics_answer import ask
+        from simulator.calculator.answer import ask
 
         return ask(question, _OPTIONS, as_json=as_json)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli_common import finish
+from simulator.cli.common import finish
 
 _SIDE = "result.json, the directory of a run, or a scenario's name for its baseline."
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Final
 
-from simulator.analytics_answer import Answer, Row, Value
+from simulator.calculator.answer import Answer, Row, Value
 from simulator.scenario_file.units import (
     UnitsInvalid,
     format_duration,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli_common import AdminToken, CallToken, check_target, finish
+from simulator.cli.common import AdminToken, CallToken, check_target, finish
 
 
 def watch(

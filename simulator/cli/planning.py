@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli_common import finish
+from simulator.cli.common import finish
 
 ScenarioFile = Annotated[
     Path, typer.Argument(metavar="SCENARIO", help="A scenario file.", show_default=False)

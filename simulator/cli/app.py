@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli_common import AdminToken, CallToken, finish, is_address
-from simulator.cli_compare import compare
-from simulator.cli_erlang import erlang_app
-from simulator.cli_planning import plan, sweep
-from simulator.cli_watching import probe, watch
-from simulator.live.cli import (
+from simulator.cli.common import AdminToken, CallToken, finish, is_address
+from simulator.cli.compare import compare
+from simulator.cli.erlang import erlang_app
+from simulator.cli.live import (
     Late,
     MostOpen,
     Retries,
@@ -25,8 +23,10 @@ from simulator.live.cli import (
     Timeout,
     live_settings,
 )
+from simulator.cli.load import load_command
+from simulator.cli.planning import plan, sweep
+from simulator.cli.watching import probe, watch
 from simulator.live.options import LiveSettings
-from simulator.load.cli import load_command
 
 if TYPE_CHECKING:
     from simulator.commands import EngineChoice
@@ -349,7 +349,3 @@ app.add_typer(erlang_app)
 def main() -> None:
     """The entry point of the ``busyhour`` command."""
     app(prog_name="busyhour")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""The calculator behind `busyhour erlang`: questions in options, answers as text or JSON."""
