@@ -43,6 +43,7 @@ from simulator.live.driver import Driver
 from simulator.live.meters import Meters
 from simulator.live.plan import ClientFaults, Plan
 from simulator.live.recorder import Recorder
+from simulator.scenario import ServiceKill
 from simulator.trace import CallTrace
 
 T = TypeVar("T")
@@ -83,7 +84,8 @@ class World:
 
     A request arrives ``to_us`` after it was sent and is answered ``back_us`` later; both draw.
     ``silent`` says of a request whether its answer is lost. ``stall_us`` freezes the driver, not
-    the service, in every send.
+    the service, in every send. ``change_takes_us`` passes from when a change of limits is in force
+    to its answer.
     """
 
     make_core: Callable[..., MemoryCore] = MemoryCore
@@ -92,6 +94,7 @@ class World:
     silent: Callable[[], bool] = lambda: False
     timeout_us: int = 1_000_000
     stall_us: int = 0
+    change_takes_us: int = 0
     sent: list[tuple[int, str, str]] = field(default_factory=list)
 
     def core(self, plan: Plan) -> MemoryCore:
@@ -120,10 +123,14 @@ class FakeClient:
     """What the driver asks; the core answers at the loop's time."""
 
     def __init__(self, world: World, core: MemoryCore, loop: VirtualLoop) -> None:
-        self._world = world
+        self.world = self._world = world
         self._core = core
         self._loop = loop
         self._arriving: set[asyncio.Task[Reply]] = set()
+
+    def restarted(self, core: MemoryCore) -> None:
+        """The service is another one from now on, which knows nothing."""
+        self._core = core
 
     async def post(self, path: str, body: bytes, timeout_s: float | None = None) -> Reply:
         world, parts = self._world, path.removeprefix(CALLS).split("/")
@@ -152,7 +159,7 @@ class FakeClient:
             self._core.change_limits(change, self._loop.now_us)
         except LimitsInvalid as error:
             return Reply("refused", 422, said=str(error))
-        await asyncio.sleep(self._world.back_us() / 1e6)
+        await asyncio.sleep((self._world.back_us() + self._world.change_takes_us) / 1e6)
         return Reply("ok", 200, Said())
 
     async def capacity(self) -> dict[str, Any]:
@@ -189,6 +196,21 @@ class FakeClient:
         if event == "refer":
             return core.refer(call_id, at_us)
         return core.end(call_id, Outcome(document["outcome"]), at_us)
+
+
+@dataclass
+class Restarter:
+    """Kills the service, and has another one there at once: nothing it held is known any more."""
+
+    plan: Plan
+    client: FakeClient
+    limit_now: int
+
+    def kill(self) -> None:
+        self.client.restarted(self.client.world.core(self.plan))
+
+    def start_again(self) -> None:
+        """It is there already."""
 
 
 def _capacity(snapshot: Snapshot) -> dict[str, Any]:
@@ -256,6 +278,7 @@ def play(
     faults: ClientFaults = NO_FAULTS,
     rules: CallRules = RULES,
     cancel_at_us: int | None = None,
+    kills: Sequence[ServiceKill] = (),
 ) -> Played:
     """Drive a trace in virtual time; at the default speed 1 us of the trace is 1 ms."""
     world = world or World()
@@ -283,7 +306,11 @@ def play(
         before: dict[str, Any] = {"total": {}, "tenants": {}}
         with HistoryWriter(path, header) as writer:
             target = LiveTarget(client, Recorder(writer, before, meters.results), "c")
-            driver = Driver(plan, [[target]], rules, meters, lambda: loop.now_us)
+            driver = Driver(
+                plan, [[target]], rules, meters, lambda: loop.now_us,
+                kills=kills,
+                service=Restarter(plan, client, trace.conditions.max_concurrent_calls),
+            )  # fmt: skip
             task = asyncio.ensure_future(driver.run())
             if cancel_at_us is not None:
                 loop.call_at(cancel_at_us / 1e6, task.cancel)

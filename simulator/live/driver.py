@@ -11,6 +11,7 @@ from simulator.engines import Inconclusive
 from simulator.engines.limits import limit_change, starting_policies
 from simulator.history import Operation, TenantLimits
 from simulator.live.calls import CallRules, Calls, LiveTarget, wait_until
+from simulator.live.client import Reply
 from simulator.live.meters import Meters
 from simulator.live.plan import Plan
 from simulator.live.recorder import Document, Reading
@@ -169,27 +170,30 @@ class Driver:
             document["max_concurrent_calls"] = change.max_concurrent_calls
         self._policies.update(change.tenants)
         for target in self._firsts:
-            invoke_us = self._now_us()
-            reply = await target.client.change_limits(document)
+            invoke_us, reply = self._now_us(), Reply("indefinite")
+            try:
+                reply = await target.client.change_limits(document)
+            finally:
+                # Also one that was interrupted: what was admitted since may be due to it.
+                target.recorder.append(
+                    Operation(
+                        op="limits",
+                        invoke_us=invoke_us,
+                        complete_us=None if reply.result == "indefinite" else self._now_us(),
+                        result=reply.result,
+                        code=reply.code,
+                        max_concurrent_calls=change.max_concurrent_calls,
+                        tenants={
+                            tenant_id: TenantLimits(
+                                policy.max_concurrent_calls, policy.reserved_calls, policy.enabled
+                            )
+                            for tenant_id, policy in change.tenants.items()
+                        },
+                        target=target.place,
+                    )
+                )
             if self._service is not None and change.max_concurrent_calls is not None:
                 self._service.limit_now = change.max_concurrent_calls
-            target.recorder.append(
-                Operation(
-                    op="limits",
-                    invoke_us=invoke_us,
-                    complete_us=None if reply.result == "indefinite" else self._now_us(),
-                    result=reply.result,
-                    code=reply.code,
-                    max_concurrent_calls=change.max_concurrent_calls,
-                    tenants={
-                        tenant_id: TenantLimits(
-                            policy.max_concurrent_calls, policy.reserved_calls, policy.enabled
-                        )
-                        for tenant_id, policy in change.tenants.items()
-                    },
-                    target=target.place,
-                )
-            )
 
     async def _look(self, at_us: int) -> None:
         """Read the capacity; a service that does not answer now is only missed."""
@@ -210,12 +214,15 @@ class Driver:
         service = self._service
         assert service is not None
         from_us = self._now_us()
-        await asyncio.to_thread(service.kill)
-        self.calls.forgotten(from_us)
-        await asyncio.sleep(self._plan.wall_us(kill.restart_after_us) / 1e6)
-        await asyncio.to_thread(service.start_again)
-        for target in self._firsts:
-            target.recorder.restarted(from_us, self._now_us(), target.place)
+        try:
+            await _to_its_end(service.kill)
+            self.calls.forgotten(from_us)
+            await asyncio.sleep(self._plan.wall_us(kill.restart_after_us) / 1e6)
+            await _to_its_end(service.start_again)
+        finally:
+            # A run that is interrupted meanwhile has lost the service's state all the same.
+            for target in self._firsts:
+                target.recorder.restarted(from_us, self._now_us(), target.place)
         self.restarts += 1
 
     async def _clean_up(self) -> None:
@@ -279,6 +286,16 @@ class Driver:
 
     async def _until(self, due_us: int) -> None:
         await wait_until(due_us, self._now_us)
+
+
+async def _to_its_end(work: Callable[[], None]) -> None:
+    """Do blocking work in a thread; who is cancelled meanwhile still waits until it is done."""
+    done = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(done)
+    except asyncio.CancelledError:
+        await asyncio.wait([done])
+        raise
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -12,7 +12,7 @@ from simulator.checker import check_history
 from simulator.live.calls import CallRules
 from simulator.live.plan import ClientFaults
 from simulator.results import Fate
-from simulator.scenario import CancelFault, DeliveryFault
+from simulator.scenario import CancelFault, DeliveryFault, ServiceKill
 from simulator.selftest import GALLERY
 from simulator.trace import NEVER, AfterOn, CallTrace, DeliveryAction, LimitsChange, TraceTenant
 from tests.live_world import World, kinds, play
@@ -257,6 +257,32 @@ def test_an_interrupted_run_ends_its_calls_and_leaves_a_whole_history(tmp_path: 
     assert not played.history.truncated
     assert played.core.snapshot().total.occupancy.accepted == 0
     assert check_history(played.history).alarms == ()
+
+
+def test_a_change_of_limits_that_is_interrupted_is_in_the_history(tmp_path: Path) -> None:
+    changes = [LimitsChange(10, max_concurrent_calls=2)]
+    trace = make_trace(
+        conditions(1, duration_us=100, changes=changes), [Row(0, hold=90), Row(12, hold=60)]
+    )
+    played = play(trace, tmp_path, world=World(change_takes_us=50 * MS), cancel_at_us=20 * MS + 500)
+    (change,) = [each for each in played.history.operations if each.op == "limits"]
+    assert (change.invoke_us, change.result) == (10 * MS, "indefinite")
+    # The second call got in under the new limit; without the change it would be one too many.
+    decisions = [each.decision for each in played.history.operations if each.op == "offer"]
+    assert decisions == ["admitted", "admitted"]
+    assert kinds(check_history(played.history).alarms) == []
+
+
+def test_a_restart_that_is_interrupted_is_in_the_history(tmp_path: Path) -> None:
+    trace = make_trace(conditions(2, duration_us=9_000), [Row(0, hold=8_000), Row(1, hold=8_000)])
+    kills = [ServiceKill(at_us=1_000, restart_after_us=7_500)]
+    played = play(trace, tmp_path, kills=kills, cancel_at_us=5_000 * MS)
+    (restart,) = [each for each in played.history.operations if each.op == "restart"]
+    assert restart.invoke_us == 1_000 * MS
+    # Their ends are answered with "unknown_call", which is right after a restart only.
+    refusals = [each.code for each in played.history.operations if each.op == "end"]
+    assert refusals == ["unknown_call", "unknown_call"]
+    assert kinds(check_history(played.history).alarms) == []
 
 
 def test_a_call_of_somebody_else_ends_the_run(tmp_path: Path) -> None:
