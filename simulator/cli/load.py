@@ -1,10 +1,12 @@
 """The options of ``busyhour load``. Light to import: what they lead to is imported when it runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+
+from simulator.cli.common import AdminToken, CallToken, check_target
 
 Finish = Callable[[Callable[[], int]], NoReturn]
 
@@ -43,8 +45,12 @@ _ExpectWorkers = Annotated[int, typer.Option(min=1, help="Workers the master wai
 _MasterHost = Annotated[str, typer.Option(help="Where a worker finds the master.")]
 _MasterPort = Annotated[int, typer.Option(min=1, max=65535, help="Where the master listens.")]
 _Late = Annotated[
-    float,
-    typer.Option(help="Seconds behind its instant from which an event counts as sent late."),
+    float | None,
+    typer.Option(
+        help="Seconds behind its instant from which an event counts as sent late; by default a "
+        "tenth of the mean call, 0.025 to 0.25.",
+        show_default=False,
+    ),
 ]
 _Seed = Annotated[
     int | None, typer.Option(min=0, help="In place of the scenario's own seed.", show_default=False)
@@ -56,14 +62,6 @@ _Overrides = Annotated[
     ),
 ]
 _Out = Annotated[Path, typer.Option(help="Directory that gets <scenario>/<UTC time>/.")]
-_AdminToken = Annotated[
-    str | None,
-    typer.Option(envvar="BUSYHOUR_ADMIN_TOKEN", help="The target's.", show_default=False),
-]
-_CallToken = Annotated[
-    str | None,
-    typer.Option(envvar="BUSYHOUR_CALL_TOKEN", help="The target's.", show_default=False),
-]
 
 
 def load_command(finish: Finish) -> Callable[..., None]:
@@ -81,19 +79,22 @@ def load_command(finish: Finish) -> Callable[..., None]:
         expect_workers: _ExpectWorkers = 1,
         master_host: _MasterHost = "127.0.0.1",
         master_port: _MasterPort = 5557,
-        late: _Late = 0.25,
+        late: _Late = None,
         seed: _Seed = None,
         overrides: _Overrides = None,
         out: _Out = Path("reports"),
-        admin_token: _AdminToken = None,
-        call_token: _CallToken = None,
+        admin_token: AdminToken = None,
+        call_token: CallToken = None,
     ) -> None:
         """Play a scenario through Locust in wall-clock time, on one machine or many."""
         _check_above_zero("--speed", speed)
-        _check_above_zero("--late", late)
+        if late is not None:
+            _check_above_zero("--late", late)
         _check_roles(processes=processes, master=master, worker=worker)
-        has_tokens = bool(call_token and (admin_token or worker))
-        _check_target(target, configure, has_tokens, master or worker)
+        tokens = {"BUSYHOUR_CALL_TOKEN": call_token}
+        if not worker:
+            tokens["BUSYHOUR_ADMIN_TOKEN"] = admin_token
+        _check_target(target, configure, tokens, spread=master or worker)
 
         def work() -> int:
             from simulator.load import command
@@ -136,7 +137,9 @@ def _check_roles(*, processes: int, master: bool, worker: bool) -> None:
         raise typer.BadParameter("--processes, --master and --worker exclude each other")
 
 
-def _check_target(target: str | None, configure: bool, has_tokens: bool, spread: bool) -> None:
+def _check_target(
+    target: str | None, configure: bool, tokens: Mapping[str, str | None], *, spread: bool
+) -> None:
     if target is None:
         if spread:
             raise typer.BadParameter(
@@ -147,9 +150,5 @@ def _check_target(target: str | None, configure: bool, has_tokens: bool, spread:
             raise typer.BadParameter(
                 "--configure needs --target: a service of its own is always set up"
             )
-    elif not target.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"--target is {target!r}; write http://HOST:PORT")
-    elif not has_tokens:
-        raise typer.BadParameter(
-            "--target needs the service's tokens in BUSYHOUR_ADMIN_TOKEN and BUSYHOUR_CALL_TOKEN"
-        )
+        return
+    check_target(target, **tokens)

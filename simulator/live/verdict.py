@@ -8,14 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from service.calls import COUNTER_NAMES, COUNTERS
-from simulator.checker import Alarm, Bound, HistoryJudgement, check_history
+from simulator.checker import Bound, check_history
 from simulator.history import read_history
-from simulator.invariants import check_counters
 from simulator.live.engine import LiveRun
 from simulator.live.meters import DriverFigures, Spread
+from simulator.measured import MOST_LATE, alarm_checks, bound_checks, lag_bound_us, law_checks
 from simulator.result import Interval
 from simulator.results import CheckpointState, Held, RunOutcome
 from simulator.scenario import Scenario
@@ -23,21 +21,14 @@ from simulator.statistics import Statistics, statistics_of
 from simulator.trace import CallTrace
 from simulator.verdict import Check, Judgement, judge_measured
 
-MOST_LATE: Final = 0.01
-"""The share of sends that may be late."""
-
 MOST_CPU: Final = 0.95
 """The share of one processor beyond which the driver, not the service, sets the pace."""
 
 MOST_STALL_MS: Final = 1000.0
 MOST_SUSPENDED_S: Final = 0.5
 
-LAG_SHARE: Final = 0.1
-"""How much of a call's mean time on a slot the lag may be: more would be other traffic."""
-
 LEAST_LAG_MS: Final = 5.0
 
-_NAMED_CALLS: Final = 5
 _LATENCY_FIGURES: Final = ("p50", "p95", "p99", "max")
 
 
@@ -65,8 +56,8 @@ def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged
     invariants: list[Check] = []
     for place, (history, outcome) in enumerate(zip(judgements, run.outcomes, strict=True)):
         prefix = f"target-{place + 1}." if several else ""
-        proofs += _bound_checks(history.bounds, prefix)
-        invariants += _alarm_checks(history, prefix)
+        proofs += bound_checks(history.bounds, prefix)
+        invariants += alarm_checks(history, prefix)
         invariants += _law_checks(trace, outcome, run, prefix)
     observed = _together(run.outcomes)
     bounds = _summed_bounds([history.bounds for history in judgements])
@@ -95,18 +86,11 @@ def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged
 
 
 def lag_bound_ms(trace: CallTrace, figures: DriverFigures) -> float:
-    """How large the lag's 99th percentile may be.
-
-    A tenth of a call's mean time on a slot in wall-clock time, between 5 ms and what makes a send
-    late: with more, other calls would meet than the scenario has meet.
-    """
-    if not len(trace):
-        return figures.late_ms
-    slot_us = float(
-        np.mean(trace.column("setup_us")) + np.mean(trace.column("connect_us"))
-        + np.mean(trace.column("hold_us"))
-    )  # fmt: skip
-    return min(figures.late_ms, max(LEAST_LAG_MS, LAG_SHARE * slot_us / figures.speed / 1000))
+    """How large the lag's 99th percentile may be; at most what makes a send late."""
+    bound_us = lag_bound_us(
+        trace, figures.speed, least_us=LEAST_LAG_MS * 1000, most_us=figures.late_ms * 1000
+    )
+    return bound_us / 1000
 
 
 def _doubts(trace: CallTrace, run: LiveRun) -> Iterator[str]:
@@ -143,44 +127,13 @@ def _measured(latencies: Mapping[str, Spread]) -> dict[str, float]:
     }
 
 
-def _alarm_checks(history: HistoryJudgement, prefix: str) -> Iterator[Check]:
-    said = f"{history.operations} operations"
-    if not history.alarms:
-        yield Check(f"{prefix}history", "invariant", True, "no alarm", "no alarm", said)
-    for alarm in history.alarms:
-        name = f"{prefix}history.{alarm.kind}"
-        yield Check(name, "invariant", False, "no alarm", "broken", _told(alarm))
-
-
-def _told(alarm: Alarm) -> str:
-    calls = ", ".join(alarm.calls[:_NAMED_CALLS])
-    more = len(alarm.calls) - _NAMED_CALLS
-    return alarm.message + (f"; calls {calls}" if calls else "") + (
-        f" and {more} more" if more > 0 else ""
-    )  # fmt: skip
-
-
-def _bound_checks(bounds: Sequence[Bound], prefix: str) -> Iterator[Check]:
-    for bound in bounds:
-        whose = "total" if bound.tenant is None else f"tenants.{bound.tenant}"
-        allowed = Interval(bound.low, bound.high)
-        ok = bound.observed in allowed
-        detail = "" if ok else "outside what the answers allow"
-        yield Check(
-            f"{prefix}{whose}.{bound.name}", "oracle", ok, str(allowed), bound.observed, detail
-        )
-
-
 def _law_checks(
     trace: CallTrace, outcome: RunOutcome, run: LiveRun, prefix: str
 ) -> Iterator[Check]:
     if run.restarts:
         # Counters begin anew with the service, so those of before the last start say nothing.
         outcome = replace(outcome, checkpoints=())
-    for found in check_counters(trace, outcome):
-        held = "holds" if found.ok else "broken"
-        name = f"{prefix}{found.name}"
-        yield Check(name, "invariant", found.ok, found.formula, held, found.detail)
+    return law_checks(trace, outcome, prefix)
 
 
 def _summed_bounds(

@@ -144,6 +144,8 @@ def command_line(settings: LoadSettings, crew: Crew, target: str | None) -> str:
         words += ["--master", "--expect-workers", str(crew.expect_workers)]
     elif crew.processes:
         words += ["--processes", str(crew.processes)]
+    if settings.late_s is not None:
+        words += ["--late", f"{settings.late_s:g}"]
     if settings.seed is not None:
         words += ["--seed", str(settings.seed)]
     for override in settings.overrides:

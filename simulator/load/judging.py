@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from service.calls import COUNTER_NAMES
-from simulator.checker import Alarm, Bound, HistoryJudgement, check_history
+from simulator.checker import HistoryJudgement, check_history
 from simulator.history import History, HistoryHeader, Operation
-from simulator.invariants import check_counters
 from simulator.load.coordinator import Coordinator
 from simulator.load.history import call_log_of
 from simulator.load.reading import nothing_counted
 from simulator.load.shares import Union, row_ranges
+from simulator.measured import MOST_LATE, alarm_checks, bound_checks, law_checks
+from simulator.result import Interval
 from simulator.results import RunOutcome
 from simulator.scenario import Scenario
 from simulator.statistics import Statistics, statistics_of
@@ -26,10 +27,6 @@ from simulator.trace import CallTrace
 from simulator.verdict import Check, Judgement, judge_measured
 
 ENGINE: Final = "locust"
-MOST_LATE: Final = 0.01
-"""The share of sends that may be late before the load is not the scenario's any more."""
-
-_NAMED_CALLS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +67,10 @@ def judge_load(
     history = check_history(History(header, heard.operations))
     union = coordinator.union()
     observed = replace(heard.final or nothing_counted(trace), log=log)
-    proofs = tuple(_bound_checks(history.bounds)) if heard.final is not None else ()
-    invariants = [
-        *(_alarm_check(alarm) for alarm in history.alarms),
-        _union_check(union, len(trace)),
-    ]
-    if not history.alarms:
-        said = f"{history.operations} operations"
-        invariants.append(Check("history", "invariant", True, "no alarm", "no alarm", said))
+    proofs = tuple(bound_checks(history.bounds)) if heard.final is not None else ()
+    invariants = [*alarm_checks(history), _union_check(union, len(trace))]
     if heard.final is not None:
-        invariants += [
-            Check(
-                found.name,
-                "invariant",
-                found.ok,
-                found.formula,
-                "holds" if found.ok else "broken",
-                found.detail,
-            )
-            for found in check_counters(trace, observed)
-        ]
+        invariants += law_checks(trace, observed)
     judgement = judge_measured(
         proofs=proofs,
         invariants=invariants,
@@ -130,46 +111,12 @@ def _union_check(union: Union, rows: int) -> Check:
     )
 
 
-def _alarm_check(alarm: Alarm) -> Check:
-    calls = ", ".join(alarm.calls[:_NAMED_CALLS])
-    more = len(alarm.calls) - _NAMED_CALLS
-    detail = alarm.message
-    if calls:
-        detail += f"; calls {calls}" + (f" and {more} more" if more > 0 else "")
-    return Check(f"history.{alarm.kind}", "invariant", False, "no alarm", "broken", detail)
-
-
-def _bound_checks(bounds: Sequence[Bound]) -> Iterator[Check]:
-    for bound in bounds:
-        whose = "total" if bound.tenant is None else f"tenants.{bound.tenant}"
-        yield Check(
-            f"{whose}.{bound.name}",
-            "oracle",
-            _within(bound),
-            _range(bound),
-            bound.observed,
-            "" if _within(bound) else "outside what the answers allow",
-        )
-
-
-def _within(bound: Bound) -> bool:
-    return bound.low <= bound.observed and (bound.high is None or bound.observed <= bound.high)
-
-
-def _range(bound: Bound) -> str | float:
-    if bound.high is None:
-        return f"at least {bound.low:.12g}"
-    if bound.low == bound.high:
-        return bound.low
-    return f"{bound.low:.12g} to {bound.high:.12g}"
-
-
 def _expected(observed: RunOutcome, history: HistoryJudgement) -> RunOutcome:
     """What was observed, each figure moved to the nearest value that the answers allow."""
     nearest: dict[tuple[str | None, str], int] = {}
     for bound in history.bounds:
-        high = bound.observed if bound.high is None else bound.high
-        nearest[bound.tenant, bound.name] = int(min(max(bound.observed, bound.low), high))
+        allowed = Interval(bound.low, bound.high)
+        nearest[bound.tenant, bound.name] = int(allowed.nearest(bound.observed))
 
     def moved(tenant: str | None, row: tuple[int, ...]) -> tuple[int, ...]:
         pairs = zip(COUNTER_NAMES, row, strict=True)

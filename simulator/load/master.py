@@ -21,6 +21,7 @@ from simulator.load.profile import UserProfile
 from simulator.load.reading import ServiceReader, now_us, settle_s
 from simulator.load.settings import LoadSettings
 from simulator.load.shares import share_of
+from simulator.measured import lag_bound_us
 from simulator.result import RunResult
 from simulator.results import RunOutcome
 from simulator.run import Report, publish, versions
@@ -28,6 +29,10 @@ from simulator.scenario import Scenario
 from simulator.trace import CallTrace
 
 HISTORY: Final = "history.jsonl"
+
+MOST_LATE_US: Final = 250_000
+LEAST_LATE_US: Final = 25_000
+"""Bounds of when a send is late where nobody says it; senders that share a core are not sharper."""
 
 _LEAD_US: Final = 2_000_000
 """From the plan to the first offer: workers start their users meanwhile."""
@@ -44,6 +49,16 @@ class Load:
     scenario: Scenario
     trace: CallTrace
     trace_hash: str
+
+    @property
+    def late_us(self) -> int:
+        """How far behind its instant a send is late: as asked for, or what the traffic bears."""
+        settings = self.settings
+        if settings.late_s is not None:
+            return round(settings.late_s * 1e6)
+        return round(
+            lag_bound_us(self.trace, settings.speed, least_us=LEAST_LATE_US, most_us=MOST_LATE_US)
+        )
 
 
 class MasterRun:
@@ -67,7 +82,7 @@ class MasterRun:
             shares=shares,
             speed=settings.speed,
             prefix=self._prefix,
-            late_us=round(settings.late_s * 1e6),
+            late_us=load.late_us,
         )
         self.interrupted = False
 

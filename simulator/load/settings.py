@@ -19,7 +19,6 @@ ADMIN_TOKEN: Final = "BUSYHOUR_ADMIN_TOKEN"  # noqa: S105 - the name of a variab
 CALL_TOKEN: Final = "BUSYHOUR_CALL_TOKEN"  # noqa: S105 - the name of a variable
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
-DEFAULT_LATE_S: Final = 0.25
 SHIPPED: Final = "smoke"
 """The shipped scenario that is played when none is named."""
 
@@ -32,13 +31,17 @@ class SettingInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """A run as a Locust process is asked for it. ``late_s``: sends behind by more count as late."""
+    """A run as a Locust process is asked for it.
+
+    ``late_s``: sends behind by more count as late; None leaves it to the traffic, see
+    :attr:`simulator.load.master.Load.late_us`.
+    """
 
     scenario: Path
     seed: int | None = None
     overrides: tuple[str, ...] = ()
     speed: float = 1.0
-    late_s: float = DEFAULT_LATE_S
+    late_s: float | None = None
     out: Path = Path("reports")
     configure: bool = False
     url: str = DEFAULT_URL
@@ -57,8 +60,8 @@ class LoadSettings:
             scenario=Path(named) if named else _shipped(),
             seed=None if seed is None else int(seed),
             overrides=tuple(filter(None, environment.get(SET, "").split(_SEPARATOR))),
-            speed=_positive(environment, SPEED, 1.0),
-            late_s=_positive(environment, LATE, DEFAULT_LATE_S),
+            speed=_positive(environment, SPEED) if SPEED in environment else 1.0,
+            late_s=_positive(environment, LATE) if LATE in environment else None,
             out=Path(environment.get(OUT, "reports")),
             configure=environment.get(CONFIGURE, "").lower() in ("1", "true", "yes"),
             url=environment.get(URL, DEFAULT_URL),
@@ -73,7 +76,6 @@ class LoadSettings:
             SCENARIO: str(self.scenario),
             SET: _SEPARATOR.join(self.overrides),
             SPEED: repr(self.speed),
-            LATE: repr(self.late_s),
             OUT: str(self.out),
             CONFIGURE: "true" if self.configure else "",
             URL: self.url,
@@ -83,13 +85,13 @@ class LoadSettings:
         }
         if self.seed is not None:
             variables[SEED] = str(self.seed)
+        if self.late_s is not None:
+            variables[LATE] = repr(self.late_s)
         return variables
 
 
-def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
-    text = environment.get(name)
-    if text is None:
-        return default
+def _positive(environment: Mapping[str, str], name: str) -> float:
+    text = environment[name]
     try:
         value = float(text)
     except ValueError:

@@ -46,7 +46,8 @@ def watch(options: WatchOptions) -> int:
     tally = Tally()
     gave_up = False
     try:
-        with httpx.Client(base_url=options.target.rstrip("/"), timeout=TIMEOUT) as client:
+        url = options.target.rstrip("/")
+        with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as client:
             poller = Poller(client, options.admin_token, options.tenant_ids)
             _Round(options, poller, show, tally).until_stopped(time.sleep)
     except KeyboardInterrupt:

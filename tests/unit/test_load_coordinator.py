@@ -1,6 +1,7 @@
 """The master's bookkeeping: clocks compared, shares handed out, reports collected, the verdict."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from simulator.load.coordinator import Coordinator, Told, player_of, report_of
 from simulator.load.history import call_log_of, header_of, in_order, operations_of, unreported_of
 from simulator.load.judging import Heard, judge_load
 from simulator.load.lateness import Lateness
+from simulator.load.master import Load
 from simulator.load.player import Sent
 from simulator.load.profile import LEAST_USERS, MOST_USERS, UserProfile
 from simulator.load.settings import LoadSettings, SettingInvalid
@@ -300,6 +302,22 @@ def test_sends_that_were_late_make_a_run_inconclusive() -> None:
     found = judged(trace, coordinator)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "bottleneck" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("speed", "asked_s", "late_us"),
+    [
+        # Calls of 1 s: a tenth of that at the speed, but between 25 and 250 ms.
+        (1.0, None, 100_000), (2.0, None, 50_000), (0.1, None, 250_000), (60.0, None, 25_000),
+        (60.0, 600.0, 600_000_000),
+    ],
+)  # fmt: skip
+def test_how_late_is_late_depends_on_the_traffic(
+    speed: float, asked_s: float | None, late_us: int
+) -> None:
+    settings = LoadSettings(Path("x.yaml"), speed=speed, late_s=asked_s)
+    scenario = Scenario("late", "", 1, 60_000_000, 1, ())
+    assert Load(settings, scenario, trace_of(4), "hash").late_us == late_us
 
 
 # --- small parts --------------------------------------------------------------------------------

@@ -1,0 +1,73 @@
+"""What runs in wall-clock time have in common when they are judged, whoever drove them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from simulator.checker import Alarm, Bound, HistoryJudgement
+from simulator.invariants import check_counters
+from simulator.result import Interval
+from simulator.results import RunOutcome
+from simulator.trace import CallTrace
+from simulator.verdict import Check
+
+MOST_LATE: Final = 0.01
+"""The share of sends that may be late."""
+
+LAG_SHARE: Final = 0.1
+"""How much of a call's mean time on a slot the lag may be: more would be other traffic."""
+
+_NAMED_CALLS: Final = 5
+
+
+def lag_bound_us(trace: CallTrace, speed: float, *, least_us: float, most_us: float) -> float:
+    """How far behind their instants sends may be, in microseconds of wall-clock time.
+
+    A tenth of a call's mean time on a slot at this ``speed``, between ``least_us`` and ``most_us``:
+    with more, other calls would meet than the scenario has meet.
+    """
+    if not len(trace):
+        return most_us
+    slot_us = sum(
+        float(np.mean(trace.column(name))) for name in ("setup_us", "connect_us", "hold_us")
+    )
+    return min(most_us, max(least_us, LAG_SHARE * slot_us / speed))
+
+
+def alarm_checks(history: HistoryJudgement, prefix: str = "") -> Iterator[Check]:
+    """What the checker proved of a history, or that it proved nothing."""
+    said = f"{history.operations} operations"
+    if not history.alarms:
+        yield Check(f"{prefix}history", "invariant", True, "no alarm", "no alarm", said)
+    for alarm in history.alarms:
+        name = f"{prefix}history.{alarm.kind}"
+        yield Check(name, "invariant", False, "no alarm", "broken", _told(alarm))
+
+
+def bound_checks(bounds: Sequence[Bound], prefix: str = "") -> Iterator[Check]:
+    """The counters that were read against what the answers allow."""
+    for bound in bounds:
+        whose = "total" if bound.tenant is None else f"tenants.{bound.tenant}"
+        allowed = Interval(bound.low, bound.high)
+        ok = bound.observed in allowed
+        detail = "" if ok else "outside what the answers allow"
+        yield Check(
+            f"{prefix}{whose}.{bound.name}", "oracle", ok, str(allowed), bound.observed, detail
+        )
+
+
+def law_checks(trace: CallTrace, outcome: RunOutcome, prefix: str = "") -> Iterator[Check]:
+    """The laws between counters."""
+    for found in check_counters(trace, outcome):
+        held = "holds" if found.ok else "broken"
+        name = f"{prefix}{found.name}"
+        yield Check(name, "invariant", found.ok, found.formula, held, found.detail)
+
+
+def _told(alarm: Alarm) -> str:
+    calls = ", ".join(alarm.calls[:_NAMED_CALLS])
+    more = len(alarm.calls) - _NAMED_CALLS
+    return alarm.message + (f"; calls {calls}" if calls else "") + (
+        f" and {more} more" if more > 0 else ""
+    )  # fmt: skip
