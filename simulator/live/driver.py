@@ -216,13 +216,13 @@ class Driver:
         from_us = self._now_us()
         try:
             await _to_its_end(service.kill)
-            self.calls.forgotten(from_us)
-            await asyncio.sleep(self._plan.wall_us(kill.restart_after_us) / 1e6)
-            await _to_its_end(service.start_again)
         finally:
-            # A run that is interrupted meanwhile has lost the service's state all the same.
+            # Written at once: its state is gone now, whatever becomes of the run until it is back.
             for target in self._firsts:
                 target.recorder.restarted(from_us, self._now_us(), target.place)
+        self.calls.forgotten(from_us)
+        await asyncio.sleep(self._plan.wall_us(kill.restart_after_us) / 1e6)
+        await _to_its_end(service.start_again)
         self.restarts += 1
 
     async def _clean_up(self) -> None:

@@ -17,7 +17,7 @@ import httpx
 
 from service.calls import COUNTER_NAMES, UNKNOWN_TENANT
 from simulator.engines import Inconclusive
-from simulator.engines.service_process import START_TIMEOUT_S, STOP_TIMEOUT_S
+from simulator.engines.service_process import STOP_TIMEOUT_S
 from simulator.engines.setup import SYSTEM, prepare
 from simulator.engines.sources import TIMEOUT
 from simulator.engines.target import Target
@@ -38,8 +38,8 @@ ENGINE: Final = "live"
 
 HISTORY: Final = "history.jsonl"
 
-RESTART_WORK_S: Final = START_TIMEOUT_S + 2 * STOP_TIMEOUT_S
-"""The longest that it takes to kill a service and to start it again."""
+KILL_S: Final = 2 * STOP_TIMEOUT_S
+"""The longest that it takes until a killed service is known to be gone."""
 
 STANDSTILL_S: Final = 10.0
 """How long a driver may be held up beyond a timeout before what it gave up is written down."""
@@ -260,12 +260,9 @@ class _Run:
         )
 
     def _longest_us(self) -> int:
-        """The longest that a request or a restart can be under way before it is written down."""
-        longest_us = round(self._settings.timeout_s * 1e6)
-        for kill in self._scenario.kills:
-            down_us = self._plan.wall_us(kill.restart_after_us) + round(RESTART_WORK_S * 1e6)
-            longest_us = max(longest_us, down_us)
-        return longest_us + round(STANDSTILL_S * 1e6)
+        """The longest that a request or a kill can be under way before it is written down."""
+        longest_s = max(self._settings.timeout_s, KILL_S if self._scenario.kills else 0.0)
+        return round((longest_s + STANDSTILL_S) * 1e6)
 
     def _outcome(self, driver: Driver, place: int, final: Reading) -> RunOutcome:
         conditions = self._plan.trace.conditions

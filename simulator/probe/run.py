@@ -101,6 +101,7 @@ class Probe:
                 "probe needs a service that nobody uses"
             )
         await self._counters()
+        await self._client.check_call_token()
         # Our service only; another one says with its first answers whether it can be probed.
         capacity: Mapping[str, Any] = {}
         with suppress(Inconclusive):
