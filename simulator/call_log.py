@@ -217,6 +217,9 @@ def _places(file: str, line: int, header: list[str], wanted: Sequence[str]) -> l
         raise CallLogInvalid(
             [Problem(file, 1, 1, "", "is empty; its first line names the columns")]
         )
+    if len(header) == 1 and ";" in header[0]:
+        message = "is separated by ';'; save the log with ',' between its columns"
+        raise CallLogInvalid([Problem(file, line, 1, "", message)])
     problems = []
     for name in dict.fromkeys(wanted):
         count = header.count(name)

@@ -8,7 +8,7 @@ from typing import Final
 from simulator.checker import Alarm, HistoryJudgement, check_history
 from simulator.console import say
 from simulator.exit_codes import FAILED, INCONCLUSIVE, INVALID, PASSED
-from simulator.history import HistoryInvalid, as_line, read_history
+from simulator.history import HISTORY, HistoryInvalid, as_line, read_history
 
 MOST_CALLS_SHOWN: Final = 12
 MOST_LINES_SHOWN: Final = 40
@@ -17,6 +17,8 @@ MOST_LINES_SHOWN: Final = 40
 def check(path: Path, limit: int | None, caps: Mapping[str, int], *, as_json: bool) -> int:
     """Judge the history in a file and print the judgement; gives the exit code."""
     try:
+        if path.is_dir():
+            path /= HISTORY
         judgement = check_history(read_history(path), limit, caps)
     except HistoryInvalid as error:
         say(str(error))

@@ -15,6 +15,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+HISTORY: Final = "history.jsonl"
+"""The name of a history in the directory of a run's reports."""
+
 FORMAT: Final = "busyhour-history"
 VERSION: Final = 1
 

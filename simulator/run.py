@@ -125,7 +125,7 @@ def run_live(
 
     The directory of the reports is there from the beginning: histories are written into it while
     the run lasts, and stay whatever ends it. Raises as :func:`run_scenario` does; the message of
-    :class:`simulator.engines.Inconclusive` says where the histories are.
+    :class:`simulator.engines.Inconclusive`, or of KeyboardInterrupt, says where the histories are.
     """
     from simulator.engines import Inconclusive
     from simulator.live.figures import figures_of
@@ -142,6 +142,8 @@ def run_live(
             directory.rmdir()
             raise
         raise Inconclusive(f"{error}; what was measured is in {directory}") from error
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(f"what was measured is in {directory}") from stopped
     result = RunResult(
         scenario=scenario,
         trace=trace,

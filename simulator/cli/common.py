@@ -51,8 +51,9 @@ def finish(work: Callable[[], int]) -> NoReturn:
     try:
         code = work()
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("busyhour: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        what_is_left = f"; {stopped}" if stopped.args else ""
+        print(f"busyhour: interrupted{what_is_left}", file=sys.stderr)
         code = INTERRUPTED
     except BrokenPipeError:
         _drop_output()

@@ -21,7 +21,13 @@ from simulator.engines.service_process import STOP_TIMEOUT_S
 from simulator.engines.setup import SYSTEM, prepare
 from simulator.engines.sources import TIMEOUT
 from simulator.engines.target import Target
-from simulator.history import HistoryDeadlines, HistoryHeader, HistoryWriter, TenantLimits
+from simulator.history import (
+    HISTORY,
+    HistoryDeadlines,
+    HistoryHeader,
+    HistoryWriter,
+    TenantLimits,
+)
 from simulator.live.calls import CallRules, LiveTarget
 from simulator.live.client import CallClient
 from simulator.live.driver import Driver
@@ -36,7 +42,6 @@ from simulator.trace import CallTrace, Conditions
 
 ENGINE: Final = "live"
 
-HISTORY: Final = "history.jsonl"
 
 KILL_S: Final = 2 * STOP_TIMEOUT_S
 """The longest that it takes until a killed service is known to be gone."""

@@ -13,7 +13,7 @@ from simulator.commands import OF_VERDICT
 from simulator.console import report_lines
 from simulator.engines import Inconclusive
 from simulator.exit_codes import INCONCLUSIVE, INTERRUPTED
-from simulator.history import Operation, write_history
+from simulator.history import HISTORY, Operation, write_history
 from simulator.load.coordinator import Coordinator, Told
 from simulator.load.history import header_of, in_order, operations_of, unreported_of
 from simulator.load.judging import ENGINE, Heard, judge_load
@@ -27,8 +27,6 @@ from simulator.results import RunOutcome
 from simulator.run import Report, publish, versions
 from simulator.scenario import Scenario
 from simulator.trace import CallTrace
-
-HISTORY: Final = "history.jsonl"
 
 MOST_LATE_US: Final = 250_000
 LEAST_LATE_US: Final = 25_000

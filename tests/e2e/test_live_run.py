@@ -229,6 +229,7 @@ def test_an_interrupted_run_keeps_its_history_and_frees_its_slots(
         _, err = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 130
         assert "Traceback" not in err
+        assert "interrupted; what was measured is in reports/small/" in err
         assert running.capacity()["total"]["in_use"] == 0
     (path,) = (tmp_path / "reports" / "small").glob("*/history.jsonl")
     history = read_history(path)

@@ -115,6 +115,7 @@ def test_many_broken_lines_are_counted(tmp_path: Path) -> None:
         ("", "1", "is empty"),
         ("who,t,dur\n", "1", "has no rows below its header"),
         ("who,time,dur\na,1,1\n", "1", "is not a column"),
+        ("who;start;hold\na;1;1\n", "1", "is separated by ';'"),
         ("who,t,t,dur\na,1,1,1\n", "1", "names two columns"),
         ('who,t,dur\na,1,1\n"a,1,1\n', "3", "is not CSV"),
         ("who,t,dur\na,2026-02-30T00:00:00,1\n", "2", "is not a timestamp"),
