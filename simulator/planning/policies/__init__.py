@@ -1,0 +1,1 @@
+"""Sharing policies of one group of slots, compared on the very same calls."""
