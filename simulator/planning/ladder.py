@@ -47,7 +47,11 @@ def stands_alone(trace: CallTrace) -> bool:
     """
     if (trace.after != NEVER).any() or trace.attempt.any():
         return False
-    conditions = trace.conditions
+    return knows_rules(trace.conditions)
+
+
+def knows_rules(conditions: Conditions) -> bool:
+    """Whether conditions have nothing but limits, caps and reservations in them."""
     known = Conditions(
         duration_us=conditions.duration_us,
         max_concurrent_calls=conditions.max_concurrent_calls,

@@ -8,12 +8,12 @@ gives is a function of the scenario, the number of the replication and the limit
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from simulator.kernel import KernelRun
-from simulator.planning.ladder import Offers, climb, offers_of, stands_alone
+from simulator.planning.ladder import Offers, climb, knows_rules, offers_of, stands_alone
 from simulator.replicate import replication_seed
 from simulator.results import CallLog, Fate
 from simulator.scenario import Scenario
@@ -26,6 +26,8 @@ MOST_BYTES: Final = 1 << 29
 
 Step = Callable[[int, int], None]
 """Told how many pieces of work are done, of how many."""
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +64,7 @@ class Replication:
 
     def __init__(self, scenario: Scenario, number: int, interval_us: int | None) -> None:
         drawn = replace(scenario, seed=replication_seed(scenario.seed, number), checkpoints_us=())
+        self._drawn = drawn
         trace = build_trace(drawn)
         self._interval_us = interval_us or trace.conditions.duration_us
         free = _played_freely(trace)
@@ -93,16 +96,20 @@ class Replication:
     def play(self, limits: Sequence[int], conditions: Conditions | None = None) -> list[Played]:
         """The replication at each of the limits.
 
-        ``conditions`` may have other caps and reservations than the scenario, nothing else.
+        ``conditions`` may have other rules of sharing than the scenario (limits, caps, reservations
+        and changes of them, the policy and what it goes by), nothing else.
         """
         conditions = self._conditions if conditions is None else conditions
-        if self._offers is not None:
+        if self._offers is not None and knows_rules(conditions):
             served = self._offers.served
             rungs = climb(conditions, self._offers, limits)
             return [Played(rung.sums, served, rung.lost) for rung in rungs]
-        assert self._trace is not None
+        if self._trace is None:
+            # Offers alone are shorter; the whole trace is for rules that only the kernel knows.
+            self._trace = build_trace(self._drawn)
+        trace = self._trace
         return [
-            _play(self._trace, replace(conditions, max_concurrent_calls=limit), self._interval_us)
+            _play(trace, replace(conditions, max_concurrent_calls=limit), self._interval_us)
             for limit in limits
         ]
 
@@ -180,11 +187,11 @@ def _time_before(instants: Int64s, end: int, interval_us: int) -> Int64s:
     return result
 
 
-class Replications:
-    """Replications 0, 1, ... of a scenario, each played at a limit at most once.
+class Draws:
+    """Replications 0, 1, ... of a scenario as they are drawn, kept as far as memory goes.
 
-    ``workers`` threads: drawing and playing leave the interpreter's lock. Results do not depend on
-    their number.
+    ``pool`` has the threads: drawing and playing leave the interpreter's lock. Results do not
+    depend on their number.
     """
 
     def __init__(
@@ -195,37 +202,31 @@ class Replications:
         self._pool = pool
         self._kept: dict[int, Replication] = {}
         self._kept_bytes = 0
-        self._played: dict[int, list[Played]] = {}
         self._traffic: dict[int, Traffic] = {}
         self.is_quick = False
 
     def prepare(self, count: int) -> list[Traffic]:
         """What the first ``count`` replications offer."""
         missing = [number for number in range(count) if number not in self._traffic]
-        for number, replication in zip(missing, self._pool.map(self._drawn, missing), strict=True):
-            self._keep(number, replication)
+        self.each(missing, lambda _number, _replication: None)
         return [self._traffic[number] for number in range(count)]
 
-    def play(self, limits: Sequence[int], count: int) -> dict[int, list[Played]]:
-        """The first ``count`` replications at each of the limits."""
-        missing = [
-            tuple(limit for limit in limits if len(self._played.get(limit, ())) <= number)
-            for number in range(count)
-        ]
-        wanted = [number for number in range(count) if missing[number]]
+    def each(
+        self, numbers: Sequence[int], work: Callable[[int, Replication], _Result]
+    ) -> list[_Result]:
+        """Do ``work`` on the replications with these numbers; what it gives, in their order."""
 
-        def work(number: int) -> tuple[Replication, list[Played]]:
-            replication = self._kept.get(number) or self._drawn(number)
-            return replication, replication.play(missing[number])
+        def one(number: int) -> tuple[Replication, _Result]:
+            replication = self._kept.get(number) or Replication(
+                self._scenario, number, self._interval_us
+            )
+            return replication, work(number, replication)
 
-        for number, (replication, played) in zip(wanted, self._pool.map(work, wanted), strict=True):
+        results = []
+        for number, (replication, found) in zip(numbers, self._pool.map(one, numbers), strict=True):
             self._keep(number, replication)
-            for limit, one in zip(missing[number], played, strict=True):
-                self._played.setdefault(limit, []).append(one)
-        return {limit: self._played[limit][:count] for limit in limits}
-
-    def _drawn(self, number: int) -> Replication:
-        return Replication(self._scenario, number, self._interval_us)
+            results.append(found)
+        return results
 
     def _keep(self, number: int, replication: Replication) -> None:
         self.is_quick = replication.is_quick
@@ -234,3 +235,37 @@ class Replications:
         if number not in self._kept and self._kept_bytes + size <= MOST_BYTES:
             self._kept[number] = replication
             self._kept_bytes += size
+
+
+class Replications:
+    """Replications 0, 1, ... of a scenario, each played at a limit at most once."""
+
+    def __init__(
+        self, scenario: Scenario, interval_us: int | None, pool: ThreadPoolExecutor
+    ) -> None:
+        self._draws = Draws(scenario, interval_us, pool)
+        self._played: dict[int, list[Played]] = {}
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether many limits cost little more than one."""
+        return self._draws.is_quick
+
+    def prepare(self, count: int) -> list[Traffic]:
+        """What the first ``count`` replications offer."""
+        return self._draws.prepare(count)
+
+    def play(self, limits: Sequence[int], count: int) -> dict[int, list[Played]]:
+        """The first ``count`` replications at each of the limits."""
+        missing = [
+            tuple(limit for limit in limits if len(self._played.get(limit, ())) <= number)
+            for number in range(count)
+        ]
+        wanted = [number for number in range(count) if missing[number]]
+        found = self._draws.each(
+            wanted, lambda number, replication: replication.play(missing[number])
+        )
+        for number, played in zip(wanted, found, strict=True):
+            for limit, one in zip(missing[number], played, strict=True):
+                self._played.setdefault(limit, []).append(one)
+        return {limit: self._played[limit][:count] for limit in limits}
