@@ -1,14 +1,14 @@
 """Whether a limit meets a target on the replications at hand, and the least one that does."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from simulator.conditions import MOST_CALLS
 from simulator.planning.estimate import Estimate
 from simulator.planning.measure import target_estimate
-from simulator.planning.replication import Replications
+from simulator.planning.replication import Played, Traffic
 from simulator.planning.result import PlanUnmet
 from simulator.planning.search import least_meeting
 from simulator.planning.target import Target
@@ -18,6 +18,20 @@ ROOM_FOR_ALL: Final = MOST_CALLS
 
 _QUICK_WIDTH: Final = 16
 _WIDTH: Final = 3
+
+
+class Replicated(Protocol):
+    """Replications that can be played at any limit, on the same calls at each."""
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether many limits cost little more than one."""
+
+    def prepare(self, count: int) -> list[Traffic]:
+        """What the first ``count`` replications offer."""
+
+    def play(self, limits: Sequence[int], count: int) -> Mapping[int, list[Played]]:
+        """The first ``count`` replications at each of the limits."""
 
 
 class _Hopeless(Exception):
@@ -38,7 +52,7 @@ class Aim:
     rows: tuple[str, ...]
     floor: int
     sure: float
-    replications: Replications
+    replications: Replicated
 
     def estimates(self, limit: int, count: int, confidence: float) -> list[Estimate]:
         """The target's statistic at a limit, one for each tenant asked for that was offered calls.
