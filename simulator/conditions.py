@@ -5,7 +5,7 @@ The words that a trace, its check and everybody who plays it share.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 from service.calls import Lookup
@@ -26,8 +26,30 @@ MOST_CALLS: Final = 1_000_000_000
 UNLIMITED: Final = "unlimited"
 """What stands in a change for a cap that is lifted."""
 
+MOST_PRIORITY: Final = 100
+"""The number of the least important priority that can be given; 1 is the most important."""
+
 CALL_MEMORY_US: Final = 3_600_000_000
 """How long the service remembers a finished call; an offer made again must come within it."""
+
+
+class SharingPolicy(StrEnum):
+    """How tenants share the slots. A tenant's own cap holds under each of them."""
+
+    SHARED = "shared"
+    """One pool with guaranteed minimums: :mod:`service.admission`. Every engine plays it."""
+    TRUNK_RESERVATION = "trunk_reservation"
+    """A call is admitted only if at least its tenant's ``leave_free`` slots stay free after it."""
+    PRIORITY = "priority"
+    """A call that finds all slots taken ends one of less importance and takes its slot."""
+
+
+POLICY_OF: Final = {
+    "reserved_calls": SharingPolicy.SHARED,
+    "leave_free": SharingPolicy.TRUNK_RESERVATION,
+    "priority": SharingPolicy.PRIORITY,
+}
+"""What may be set for a tenant under one policy alone, by its name."""
 
 
 class AfterOn(IntEnum):
@@ -60,7 +82,12 @@ class DeliveryAction(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TraceTenant:
-    """A tenant as the run starts. Rows refer to tenants by place in ``Conditions.tenants``."""
+    """A tenant as the run starts. Rows refer to tenants by place in ``Conditions.tenants``.
+
+    ``reserved_calls`` may be above 0 under the shared policy alone, ``leave_free`` under trunk
+    reservation, ``priority`` under priority: 1 is the most important, and 0 (none given) is less
+    important than any that is given.
+    """
 
     tenant_id: str
     configured: bool = True
@@ -69,6 +96,8 @@ class TraceTenant:
     reserved_calls: int = 0
     instructions: bool = True
     fallback: bool = False
+    leave_free: int = 0
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +154,7 @@ class Conditions:
     changes: tuple[LimitsChange, ...] = ()
     checkpoints_us: tuple[int, ...] = ()
     lookup_faults: tuple[LookupFault, ...] = ()
+    policy: SharingPolicy = SharingPolicy.SHARED
 
     @property
     def configured_ids(self) -> tuple[str, ...]:

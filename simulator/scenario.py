@@ -8,7 +8,7 @@ are floats, because they are parameters and not instants.
 from dataclasses import dataclass, field
 
 from service.calls import Event, Lookup, Outcome
-from simulator.trace import AfterOn, DeliveryAction, LimitsChange
+from simulator.conditions import AfterOn, DeliveryAction, LimitsChange, SharingPolicy
 
 # --- durations ------------------------------------------------------------------------------
 
@@ -287,6 +287,10 @@ class Tenant:
     reserved_calls: int = 0
     instructions: bool = True
     fallback: bool = False
+    leave_free: int = 0
+    """Slots that must stay free after an admission; trunk reservation only."""
+    priority: int = 0
+    """1 is the most important, 0: none given, the least important; policy priority only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,5 +389,7 @@ class Scenario:
     thresholds: tuple[Threshold, ...] = ()
     calls: tuple[GivenCall, ...] | None = None
     """Exactly these calls in place of drawn ones; the tenants' arrivals offer none then."""
+    policy: SharingPolicy = SharingPolicy.SHARED
+    """How tenants share the slots. Engines with a service behind them know the shared one alone."""
     digest: str = field(default="", compare=False)
     """SHA-256 of the file's text and the overrides applied to it."""

@@ -23,6 +23,7 @@ from simulator.conditions import (
     EndKind,
     LimitsChange,
     LookupFault,
+    SharingPolicy,
     TenantLimitsChange,
     TraceInvalid,
     TraceTenant,
@@ -46,6 +47,7 @@ __all__ = [
     "Int64s",
     "LimitsChange",
     "LookupFault",
+    "SharingPolicy",
     "TenantLimitsChange",
     "TraceInvalid",
     "TraceTenant",
@@ -147,7 +149,7 @@ def trace_hash(trace: CallTrace) -> str:
 
     A column whose rows are all equal counts as its one value, however it is stored.
     """
-    digest = hashlib.sha256(msgspec.json.encode(trace.conditions, order="deterministic"))
+    digest = hashlib.sha256(_conditions_json(trace.conditions))
     digest.update(len(trace).to_bytes(8, "little"))
     columns = [(name, getattr(trace, name)[: len(trace)]) for name in ROW_COLUMNS]
     columns += [(name, getattr(trace.deliveries, name)) for name in DELIVERY_COLUMNS]
@@ -156,6 +158,17 @@ def trace_hash(trace: CallTrace) -> str:
         digest.update(f"{name} {column.dtype.str} {len(values)}\n".encode())
         digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
+
+
+def _conditions_json(conditions: Conditions) -> bytes:
+    """Conditions as JSON. What says nothing under the shared policy is left out, so that the hash
+    of a trace stays what it was before there were other policies."""
+    document: dict[str, Any] = msgspec.to_builtins(conditions, order="deterministic")
+    if conditions.policy == SharingPolicy.SHARED:
+        del document["policy"]
+        for tenant in document["tenants"]:
+            del tenant["leave_free"], tenant["priority"]
+    return msgspec.json.encode(document)
 
 
 ROW_EVENTS: Final = (

@@ -16,13 +16,16 @@ from simulator.conditions import (
     CALL_MEMORY_US,
     MAX_US,
     MOST_CALLS,
+    MOST_PRIORITY,
     NEVER,
+    POLICY_OF,
     UNLIMITED,
     AfterOn,
     Conditions,
     DeliveryAction,
     EndKind,
     LimitsChange,
+    SharingPolicy,
     TraceInvalid,
 )
 
@@ -185,6 +188,7 @@ def check_conditions(conditions: Conditions) -> None:
             deadline is None or 1 <= deadline <= MAX_US,
             f"{name} is {deadline}, it must be 1 to {MAX_US} or None",
         )
+    _check_policy(conditions)
     _check_limits(conditions)
     _check_checkpoints(conditions)
     for fault in conditions.lookup_faults:
@@ -192,6 +196,30 @@ def check_conditions(conditions: Conditions) -> None:
         _need(0 <= fault.from_us <= fault.until_us, f"{fault}: 0 <= from_us <= until_us")
         unknown = set(fault.tenants or ()) - set(ids)
         _need(not unknown, f"{fault}: there is no tenant {sorted(unknown)}")
+
+
+def _check_policy(conditions: Conditions) -> None:
+    """What belongs to one policy must not stand under another."""
+    for tenant in conditions.tenants:
+        for name, needed in POLICY_OF.items():
+            value = getattr(tenant, name)
+            _need(
+                value == 0 or conditions.policy == needed,
+                f"{name} of {tenant.tenant_id} is {value}, that needs the policy {needed}, "
+                f"not {conditions.policy}",
+            )
+            most = MOST_PRIORITY if name == "priority" else MOST_CALLS
+            _need(
+                0 <= value <= most,
+                f"{name} of {tenant.tenant_id} is {value}, it must be 0 to {most}",
+            )
+    for change in conditions.changes:
+        for tenant_id, values in change.tenants.items():
+            _need(
+                not values.reserved_calls or conditions.policy == SharingPolicy.SHARED,
+                f"after the change at {change.at_us} us: {tenant_id} reserves calls, that needs "
+                f"the policy {SharingPolicy.SHARED}, not {conditions.policy}",
+            )
 
 
 def _check_checkpoints(conditions: Conditions) -> None:

@@ -15,9 +15,10 @@ from simulator.scenario_file.document import Document
 from simulator.scenario_file.given_calls import given_calls
 from simulator.scenario_file.judging import expectations, thresholds
 from simulator.scenario_file.overrides import apply_overrides
+from simulator.scenario_file.policy_checks import check_policy
 from simulator.scenario_file.problems import Path, Problem, ScenarioInvalid
 from simulator.scenario_file.validate import Validated
-from simulator.trace import DeliveryAction, LimitsChange, TenantLimitsChange
+from simulator.trace import DeliveryAction, LimitsChange, SharingPolicy, TenantLimitsChange
 from simulator.traffic.samplers import mean_us
 
 _EVENTS: Final = {
@@ -119,6 +120,7 @@ def _scenario(
     shape, report = validated.shape, reading.report
     configured = configured_tenants(document.tree)
     check_all(shape, configured, validated.is_own, report)
+    check_policy(shape, report)
     deadlines = shape.capacity.deadlines
     return scenario.Scenario(
         name=shape.name,
@@ -158,6 +160,7 @@ def _scenario(
         expect=expectations(shape.expect, configured, report),
         thresholds=thresholds(shape.thresholds, configured, report),
         calls=given_calls(shape, report),
+        policy=SharingPolicy(shape.capacity.policy),
         digest=digest,
     )
 
@@ -202,6 +205,8 @@ def _tenant(
         reserved_calls=shape.reserved_calls,
         instructions=shape.instructions,
         fallback=shape.fallback,
+        leave_free=shape.leave_free,
+        priority=shape.priority or 0,
     )
 
 

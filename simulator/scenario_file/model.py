@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from simulator.conditions import MOST_CALLS
+from simulator.conditions import MOST_CALLS, MOST_PRIORITY
 from simulator.scenario_file.arrivals_model import ArrivalsShape
 from simulator.scenario_file.distribution_model import DistributionShape
 from simulator.scenario_file.fields import (
@@ -56,6 +56,9 @@ class Capacity(Shape):
     """The limit on concurrent calls, and how it changes."""
 
     max_concurrent_calls: Limit = Field(description="calls the platform may hold at once, like 100")
+    policy: Literal["shared", "trunk_reservation", "priority"] = Field(
+        "shared", description="how tenants share the slots; others than shared: engine kernel only"
+    )
     deadlines: DeadlinesShape = DeadlinesShape()
     changes: list[Change] = Field([], description="timed changes, in the order of their instants")
 
@@ -90,7 +93,13 @@ class TenantShape(Shape):
     )
     enabled: bool = True
     max_concurrent_calls: TenantLimit | None = None
-    reserved_calls: Calls = Field(0, description="slots kept for this tenant")
+    reserved_calls: Calls = Field(0, description="slots kept for this tenant; policy shared only")
+    leave_free: Calls = Field(
+        0, description="slots its calls must leave free; policy trunk_reservation only"
+    )
+    priority: Annotated[int, Field(ge=1, le=MOST_PRIORITY)] | None = Field(
+        None, description="1 is the most important; default: the least; policy priority only"
+    )
     instructions: bool = Field(True, description="false: every lookup finds nothing")
     fallback: bool = Field(False, description="true: accepted on fallback instructions then")
     arrivals: ArrivalsShape | None = Field(

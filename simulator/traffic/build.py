@@ -56,6 +56,8 @@ def conditions_of(scenario: Scenario) -> Conditions:
                 reserved_calls=tenant.reserved_calls,
                 instructions=tenant.instructions,
                 fallback=tenant.fallback,
+                leave_free=tenant.leave_free,
+                priority=tenant.priority,
             )
             for tenant in scenario.tenants
         ),
@@ -76,6 +78,7 @@ def conditions_of(scenario: Scenario) -> Conditions:
             )
             for fault in scenario.instruction_faults
         ),
+        policy=scenario.policy,
     )
 
 
