@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from simulator.conditions import SharingPolicy
 from simulator.kernel import KernelRun
 from simulator.planning.ladder import Offers, climb, knows_rules, offers_of, stands_alone
 from simulator.replicate import replication_seed
@@ -140,8 +141,9 @@ def _played_freely(trace: CallTrace) -> CallLog:
     everybody = replace(
         conditions,
         max_concurrent_calls=len(trace) + 1,
+        policy=SharingPolicy.SHARED,
         tenants=tuple(
-            replace(each, max_concurrent_calls=None, reserved_calls=0)
+            replace(each, max_concurrent_calls=None, reserved_calls=0, leave_free=0, priority=0)
             for each in conditions.tenants
         ),
         changes=tuple(

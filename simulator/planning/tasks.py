@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from simulator.conditions import SharingPolicy
 from simulator.planning.replication import Played, Replication
 from simulator.scenario import Scenario
 from simulator.traffic import conditions_of
@@ -17,7 +18,7 @@ from simulator.traffic import conditions_of
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Replication ``replication`` of scenarios that differ in limits, caps and reservations only.
+    """Replication ``replication`` of scenarios that differ in how slots are shared only.
 
     ``interval_us`` is the length of clock intervals, None for none.
     """
@@ -35,13 +36,15 @@ Scheduler = Callable[[Sequence[Task], Step], Iterator[tuple[Played, ...]]]
 
 
 def same_calls(scenario: Scenario) -> tuple[Scenario, str]:
-    """What the calls of a scenario follow from, to compare: limits, caps and reservations gone."""
+    """What the calls of a scenario follow from, to compare: all that shares out slots is gone."""
     tenants = tuple(
-        replace(each, max_concurrent_calls=None, reserved_calls=0) for each in scenario.tenants
+        replace(each, max_concurrent_calls=None, reserved_calls=0, leave_free=0, priority=0)
+        for each in scenario.tenants
     )
     calls = replace(
         scenario,
         max_concurrent_calls=0,
+        policy=SharingPolicy.SHARED,
         tenants=tenants,
         changes=(),
         checkpoints_us=(),
