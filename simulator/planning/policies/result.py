@@ -50,14 +50,14 @@ class Parameters:
 class Load:
     """What one tenant brings: calls in progress where there is always room, in erlang.
 
-    ``own_need`` is the least cap with which it meets the target when the rest of the world never
-    stands in its way (by the average of the same calls); None when no cap does.
+    ``own_need`` is the least cap with which it meets the target by itself, when nobody else is ever
+    in its way, by the average of the same calls.
     """
 
     tenant: str
     offered_calls: float
     offered_erlangs: float
-    own_need: int | None
+    own_need: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,8 @@ class Slots:
     why then. The truth lies between ``least_possible`` and ``surely_enough`` (None: no limit is
     surely enough on these calls), each end at the confidence of the comparison.
     ``over_one_pool`` and ``over_own_pools`` are ``needed`` less that of those policies.
+    ``in_overload`` is the least limit with which the protected tenants meet the target while
+    another one overloads; None where none does, or no overload was played.
     """
 
     needed: int | None
@@ -123,6 +125,7 @@ class Slots:
     over_one_pool: int | None
     over_own_pools: int | None
     why_none: str | None
+    in_overload: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +168,9 @@ class Overload:
 class Comparison:
     """Policies side by side; every one was played on the same calls of each replication.
 
-    ``protected`` are the tenants that must meet the target; ``overload`` None where none was
-    played. ``notes`` are sentences on what could not be done or must be known to read the figures.
+    ``protected`` are the tenants that must meet the target, ``favoured`` those that reservation and
+    priority prefer; ``overload`` is None where none was played. ``notes`` are sentences on what
+    could not be done or must be known to read the figures.
     """
 
     scenario: str
@@ -176,6 +180,7 @@ class Comparison:
     warm_up_us: int
     target: Target
     protected: tuple[str, ...]
+    favoured: tuple[str, ...]
     confidence: float
     replications: int
     loads: tuple[Load, ...]
