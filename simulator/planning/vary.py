@@ -114,7 +114,7 @@ def _invalid(key: str, message: str) -> ScenarioInvalid:
 
 def _choices(key: str, values: str, document: Document) -> Iterator[Choice]:
     shown: set[str] = set()
-    for item in _split(values):
+    for item in split_values(values):
         for label, texts in _item(key, item, document):
             if label in shown:
                 raise _invalid(key, f"has {label} twice")
@@ -122,7 +122,7 @@ def _choices(key: str, values: str, document: Document) -> Iterator[Choice]:
             yield Choice(label, texts)
 
 
-def _split(values: str) -> list[str]:
+def split_values(values: str) -> list[str]:
     """Parts between commas that stand outside brackets, braces and quotes."""
     parts, depth, quote, part = [], 0, "", ""
     for sign in values:
@@ -150,9 +150,9 @@ def _item(key: str, item: str, document: Document) -> Iterator[tuple[str, tuple[
         return
     if ".." in item and not item.startswith(("[", "{", '"', "'")):
         for value in _range(key, item):
-            yield value, tuple(f"{place}={value}" for place in _places(key, document))
+            yield value, tuple(f"{place}={value}" for place in places_of(key, document))
         return
-    yield item, tuple(f"{place}={item}" for place in _places(key, document))
+    yield item, tuple(f"{place}={item}" for place in places_of(key, document))
 
 
 def _range(key: str, item: str) -> Iterator[str]:
@@ -171,7 +171,7 @@ def _range(key: str, item: str) -> Iterator[str]:
         yield format(low + place * step, "f")
 
 
-def _places(key: str, document: Document, *, existing: bool = False) -> list[str]:
+def places_of(key: str, document: Document, *, existing: bool = False) -> list[str]:
     """The keys ``key`` stands for; ``existing`` leaves out those the scenario does not write."""
     path = path_of(key)
     found: list[Path] = [()]
@@ -210,7 +210,7 @@ def _indexed(path: Path, document: Document) -> Path:
 
 
 def _multiplied(key: str, factor: Decimal, document: Document) -> Iterator[str]:
-    places = _places(key, document, existing=True)
+    places = places_of(key, document, existing=True)
     if not places:
         _refuse_unwritten(key, document)
     for place in places:
@@ -222,7 +222,7 @@ def _refuse_unwritten(key: str, document: Document) -> NoReturn:
     """An unknown key is reported with the nearest one, a known one as what it is."""
     laid = document.copy()
     laid.problems = []
-    apply_overrides(laid, [f"{_places(key, document)[0]}=0"])
+    apply_overrides(laid, [f"{places_of(key, document)[0]}=0"])
     if laid.problems:
         raise ScenarioInvalid([replace(problem, file=VARY) for problem in laid.problems])
     raise _invalid(key, "is not written in the scenario, so there is nothing to multiply")
