@@ -4,14 +4,8 @@ The page is written whole on this side: without JavaScript every table and drawi
 the script only puts interactive charts in the place of the drawings.
 """
 
-import base64
-import hashlib
 import json
-from importlib.resources import files
 from typing import Any, Final
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from service.calls import COUNTER_NAMES, MINUTES_PROCESSED, Counter, Reason
 from simulator.report import figures
@@ -22,6 +16,7 @@ from simulator.report.comparison import (
     compare_tenants,
     compare_total,
 )
+from simulator.report.frame import data_of, environment, source_of, text_of, verbatim
 from simulator.report.live_lines import LATENCY_HEADER, driver_lines, latency_rows
 from simulator.report.page_tables import (
     MOST_TENANTS,
@@ -53,57 +48,29 @@ _VERDICTS: Final = {
 def render(result: RunResult) -> bytes:
     """The page, as UTF-8."""
     series = series_of(result.trace, result.observed.log)
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     page = template.render(
         **_frame(series, result), **_top(result), **_over_time(series, result), **_figures(result)
     )
     return page.encode("utf-8", "backslashreplace")
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("simulator", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = (figures.number, figures.fixed, figures.signed, figures.percent)
-    for write in (*filters, figures.clock, figures.elapsed):
-        environment.filters[write.__name__] = write
-    return environment
-
-
 def _frame(series: Series, result: RunResult) -> dict[str, Any]:
     """Styles, scripts and the data they draw, with the hashes that let only these scripts run."""
-    chart_script = _text("vendor/uPlot.iife.min.js")
-    page_script = _text("page.js")
+    chart_script = text_of("vendor/uPlot.iife.min.js")
+    page_script = text_of("page.js")
     data = json.dumps(
         chart_data(series, result.trace.conditions), separators=(",", ":"), allow_nan=False
     )
     return {
-        "styles": _verbatim(_text("vendor/uPlot.min.css") + _text("page.css")),
-        "chart_script": _verbatim(chart_script),
-        "chart_licence": _verbatim("uPlot\n" + _text("vendor/LICENSE").strip()),
-        "page_script": _verbatim(page_script),
-        "script_sources": _verbatim(f"{_source_of(chart_script)} {_source_of(page_script)}"),
+        "styles": verbatim(text_of("vendor/uPlot.min.css") + text_of("page.css")),
+        "chart_script": verbatim(chart_script),
+        "chart_licence": verbatim("uPlot\n" + text_of("vendor/LICENSE").strip()),
+        "page_script": verbatim(page_script),
+        "script_sources": verbatim(f"{source_of(chart_script)} {source_of(page_script)}"),
         # Only numbers and our own words are in it; escaped all the same, so that it stays so.
-        "data": _verbatim(data.replace("<", "\\u003c")),
+        "data": data_of(data),
     }
-
-
-def _verbatim(text: str) -> Markup:
-    """Text of our own that the page takes as it is; nothing of a scenario may pass through here."""
-    return Markup(text)  # noqa: S704 (see above)
-
-
-def _text(name: str) -> str:
-    return files("simulator.report").joinpath(name).read_text("utf-8")
-
-
-def _source_of(script: str) -> str:
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def _top(result: RunResult) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+"""Shares, intervals and instants as planners read them."""
+
+import math
+
+from service.calls import US_PER_SECOND
+from simulator.planning.estimate import Estimate
+from simulator.report.figures import NOTHING, THIN_SPACE, number
+from simulator.scenario_file.units import format_duration
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage with at least two decimals and two figures; – for None."""
+    if value is None or not math.isfinite(value):
+        return NOTHING if value is None else "∞"
+    return f"{share_figure(value)}{THIN_SPACE}%"
+
+
+def share_figure(value: float) -> str:
+    """As :func:`share`, without its sign."""
+    percentage = 100 * value
+    decimals = 2
+    while decimals < 7 and 0 < percentage < 10 ** (1 - decimals):
+        decimals += 1
+    return number(0.0) if value == 0 else f"{percentage:.{decimals}f}"
+
+
+def interval(low: float, high: float) -> str:
+    """``0.88 to 0.97 %``."""
+    return f"{share_figure(low)} to {share(high)}"
+
+
+def estimate(found: Estimate | None) -> str:
+    """``0.92 % (0.88 to 0.97 %)``."""
+    return NOTHING if found is None else f"{share(found.value)} ({interval(found.low, found.high)})"
+
+
+def confidence(value: float) -> str:
+    """``95 %``."""
+    return f"{100 * value:g}{THIN_SPACE}%"
+
+
+def span(from_us: int, until_us: int) -> str:
+    """``30m to 45m``."""
+    return f"{format_duration(from_us)} to {format_duration(until_us)}"
+
+
+def time_of(seconds: float, *, with_seconds: bool) -> str:
+    """Seconds since the start as h:mm, or h:mm:ss."""
+    whole = round(seconds)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    text = f"{hours}:{minute:02}"
+    return f"{text}:{second:02}" if with_seconds else text
+
+
+def seconds_of(us: int) -> float:
+    """Microseconds as seconds, for an axis of kind CLOCK."""
+    return us / US_PER_SECOND

@@ -1,0 +1,276 @@
+"""The page of a plan: the answer, what was measured around it, and what it rests on."""
+
+from collections.abc import Iterator
+
+from simulator.planning.measure import Point
+from simulator.planning.plan_text import plan_lines
+from simulator.planning.result import Plan
+from simulator.report.figures import fixed, number
+from simulator.report.pages import formats
+from simulator.report.pages.blocks import (
+    Answer,
+    Axis,
+    Bar,
+    Bars,
+    Block,
+    Cell,
+    Code,
+    Column,
+    Folded,
+    Group,
+    Kind,
+    Mark,
+    Page,
+    Section,
+    Sentences,
+    Table,
+    Text,
+    Tile,
+)
+from simulator.report.pages.plan_charts import curve_section, day_section, worst_section
+from simulator.report.pages.plan_sensitivity import growth_section, sensitivity_section
+from simulator.report.pages.plan_words import (
+    at_answer,
+    interval_words,
+    statistic_words,
+    target_percent,
+    target_words,
+)
+from simulator.report.pages.render import origin_facts
+
+CALL_CONGESTION = (
+    "Blocking (call congestion) is the share of calls that found no slot, and what callers notice. "
+    "Time congestion is the share of time during which every slot was taken, and what a gauge on "
+    "the platform shows. They are equal only for calls that come at random at a constant rate "
+    "(PASTA: Poisson arrivals see time averages); where calls come in bursts or in one part of the "
+    "day, more of them meet a full platform than its share of time."
+)
+
+
+def plan_page(plan: Plan, command: str) -> Page:
+    """The page of a plan made by ``command``."""
+    sections = (
+        curve_section(plan),
+        _around_section(plan),
+        day_section(plan),
+        worst_section(plan),
+        _tenant_section(plan),
+        sensitivity_section(plan),
+        growth_section(plan),
+        _formula_section(plan),
+        _assumptions_section(plan),
+    )
+    return Page(
+        kind="busyhour plan",
+        title=plan.scenario,
+        answer=_answer(plan),
+        tiles=tuple(_tiles(plan)),
+        sections=tuple(section for section in sections if section is not None),
+        origin=origin_facts(
+            command,
+            seed=plan.seed,
+            replications=plan.replications,
+            scenario_hash=plan.digest,
+        ),
+    )
+
+
+def _answer(plan: Plan) -> Answer:
+    sure = formats.confidence(plan.confidence)
+    if plan.least_possible == plan.answer:
+        certainty = plan.explanation[0] if plan.explanation else ""
+    else:
+        certainty = (
+            f"The truth lies between {number(plan.least_possible)} and {number(plan.answer)} slots "
+            f"with {sure} confidence; {number(plan.answer)} is the safe end."
+        )
+    return Answer(
+        figure=number(plan.answer),
+        unit="slot" if plan.answer == 1 else "slots",
+        words=f"for {target_words(plan)}, with {sure} confidence",
+        certainty=certainty,
+    )
+
+
+def _tiles(plan: Plan) -> Iterator[Tile]:
+    at = plan.at_answer
+    blocking = None if at.blocking is None else at.blocking.value
+    congestion = None if at.time_congestion is None else at.time_congestion.value
+    occupancy = None if at.occupancy is None else at.occupancy.value
+    yield Tile("Blocking (of calls)", formats.share(blocking))
+    yield Tile("Time congestion (of time)", formats.share(congestion))
+    yield Tile("Offered traffic", fixed(plan.offered_erlangs, 1), "E")
+    yield Tile("Slots occupied", formats.share(occupancy))
+    if at.worst_interval is not None and at.worst_interval.blocking is not None:
+        worst = at.worst_interval
+        yield Tile(
+            "Worst interval",
+            formats.share(at.worst_interval.blocking.value),
+            formats.span(worst.from_us, worst.until_us),
+        )
+    if plan.formula.servers is not None:
+        yield Tile("Erlang B would say", number(plan.formula.servers), "slots")
+
+
+def _around_section(plan: Plan) -> Section:
+    has_worst = any(point.worst_interval is not None for point in plan.points)
+    columns = [
+        Column("Slots", words=True),
+        Column("Blocking (of calls)"),
+        Column("Time congestion (of time)"),
+        Column("First attempts blocked"),
+        Column("Callers lost for good"),
+        Column("Occupied"),
+        Column("Carried, E"),
+    ]
+    if has_worst:
+        columns.append(Column("Worst interval"))
+    at = plan.at_answer
+    table = Table(
+        key="around",
+        caption=(
+            f"The answer and its neighbours on the same calls, {number(plan.replications)} runs "
+            f"each, with intervals at {formats.confidence(plan.confidence)}"
+        ),
+        columns=tuple(columns),
+        rows=tuple(_around_row(point, has_worst=has_worst) for point in plan.points),
+        marked=tuple(
+            place
+            for place, point in enumerate(plan.points)
+            if point.max_concurrent_calls == plan.answer
+        ),
+        note=(
+            f"One run offers {number(round(at.offered_calls))} calls, "
+            f"{fixed(plan.offered_erlangs, 2)} erlang if there were always room; with "
+            f"{number(plan.answer)} slots it carries {fixed(at.carried_erlangs, 2)} erlang "
+            f"({number(round(at.carried_minutes))} slot minutes), at most "
+            f"{number(at.peak_in_use)} calls at once."
+        ),
+    )
+    return Section("calls-and-time", "Calls and time", (table, Text(CALL_CONGESTION)))
+
+
+def _around_row(point: Point, *, has_worst: bool) -> tuple[Cell | str, ...]:
+    row: list[Cell | str] = [
+        number(point.max_concurrent_calls),
+        formats.estimate(point.blocking),
+        formats.estimate(point.time_congestion),
+        formats.estimate(point.first_attempt_blocking),
+        formats.estimate(point.eventual_loss),
+        formats.share(None if point.occupancy is None else point.occupancy.value),
+        fixed(point.carried_erlangs, 2),
+    ]
+    if has_worst:
+        row.append(interval_words(point.worst_interval))
+    return tuple(row)
+
+
+def _tenant_section(plan: Plan) -> Section | None:
+    tenants = plan.at_answer.tenants
+    if len(tenants) < 2:
+        return None
+    found = {name: each.blocking for name, each in tenants.items() if each.blocking is not None}
+    over = [name for name, blocking in found.items() if not plan.target.met_by(blocking.value)]
+    sentence = (
+        f"{len(over)} of {len(tenants)} are above {target_percent(plan)} by themselves."
+        if over
+        else f"All {len(tenants)} are within {target_percent(plan)} by themselves."
+    )
+    figure = Bars(
+        key="tenant-bars",
+        title=f"Blocking of each tenant with {number(plan.answer)} slots",
+        sentence=sentence,
+        axis=Axis("share of the tenant's calls", Kind.PERCENT),
+        groups=tuple(
+            Group(
+                name,
+                (
+                    Bar(
+                        None if blocking is None else blocking.value,
+                        formats.estimate(blocking),
+                        None if blocking is None else blocking.low,
+                        None if blocking is None else blocking.high,
+                    ),
+                ),
+            )
+            for name, blocking in ((name, each.blocking) for name, each in tenants.items())
+        ),
+        heads=("Tenant", f"Blocking, interval at {formats.confidence(plan.confidence)}"),
+        points=True,
+        marks=(Mark(target_percent(plan), plan.target.value),),
+    )
+    has_worst = any(each.worst_interval is not None for each in tenants.values())
+    columns = [
+        Column("Tenant", words=True),
+        Column("Blocking"),
+        Column("Carried, E"),
+        Column("Most at once"),
+    ]
+    if has_worst:
+        columns.append(Column("Worst interval"))
+    rows = []
+    for name, each in tenants.items():
+        row: list[Cell | str] = [
+            name,
+            Cell(
+                formats.estimate(each.blocking),
+                sort=-1.0 if each.blocking is None else each.blocking.value,
+            ),
+            Cell(fixed(each.carried_erlangs, 2), sort=each.carried_erlangs),
+            Cell(number(each.peak_in_use), sort=float(each.peak_in_use)),
+        ]
+        if has_worst:
+            row.append(interval_words(each.worst_interval))
+        rows.append(tuple(row))
+    table = Table(
+        "tenants-table", "Tenants at the answer", tuple(columns), tuple(rows), sortable=True
+    )
+    return Section("tenants", "Tenants", (figure, Folded("More of each tenant", (table,))))
+
+
+def _formula_section(plan: Plan) -> Section:
+    formula = plan.formula
+    how = "measured where there is always room" if formula.is_measured else "rate times mean time"
+    table = Table(
+        key="formula-table",
+        caption=f"Erlang B for {fixed(formula.offered_erlangs, 2)} erlang ({how})",
+        columns=(Column("", words=True), Column("Erlang B"), Column("Simulated")),
+        rows=(
+            (
+                f"slots for {target_percent(plan)}",
+                "–" if formula.servers is None else number(formula.servers),
+                number(plan.answer),
+            ),
+            (
+                f"{statistic_words(plan)} with {number(plan.answer)} slots",
+                formats.share(formula.blocking_at_answer),
+                formats.estimate(at_answer(plan)),
+            ),
+        ),
+    )
+    blocks: list[Block] = [table]
+    if formula.applies:
+        blocks.append(
+            Text(
+                "The assumptions of the formula hold here: calls come at random at a constant "
+                "rate, share all slots and are cleared when none is free. What is left of a "
+                "difference is the caution of the interval."
+            )
+        )
+    else:
+        blocks += [
+            Text("They differ because the formula does not know that"),
+            Sentences(tuple(f"{reason}." for reason in formula.reasons)),
+        ]
+    return Section("formula", "The formula beside it", tuple(blocks))
+
+
+def _assumptions_section(plan: Plan) -> Section:
+    return Section(
+        "assumptions",
+        "Assumptions",
+        (
+            Sentences(plan.assumptions),
+            Folded("The plan as it is printed", (Code("\n".join(plan_lines(plan))),)),
+        ),
+    )

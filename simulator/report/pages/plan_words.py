@@ -1,0 +1,73 @@
+"""A plan's target and figures in words."""
+
+from simulator.planning.estimate import Estimate, gravest
+from simulator.planning.measure import Interval
+from simulator.planning.result import Plan
+from simulator.planning.target import BLOCKING, WORST_INTERVAL
+from simulator.report.figures import NOTHING, THIN_SPACE
+from simulator.report.pages import formats
+from simulator.report.pages.blocks import Mark
+
+_STATISTICS = {
+    "blocking": "blocking",
+    "first_attempt_blocking": "blocking of first attempts",
+    "eventual_loss": "callers lost for good",
+    "time_congestion": "time congestion",
+    "worst_interval_blocking": "blocking in the worst interval",
+}
+
+
+def statistic_words(plan: Plan) -> str:
+    """The target's statistic in words."""
+    words = _STATISTICS.get(plan.target.statistic, plan.target.statistic)
+    return words if plan.target.tenant is None else f"{words} of {plan.target.tenant}"
+
+
+def target_words(plan: Plan) -> str:
+    """``blocking below 1 %``."""
+    limit = f"{100 * plan.target.value:g}{THIN_SPACE}%"
+    bound = f"below {limit}" if plan.target.is_strict else f"of at most {limit}"
+    each = " for every tenant by itself" if plan.per_tenant else ""
+    return f"{statistic_words(plan)} {bound}{each}"
+
+
+def target_percent(plan: Plan) -> str:
+    """``1 %``."""
+    return f"{100 * plan.target.value:g}{THIN_SPACE}%"
+
+
+def target_mark(plan: Plan, *, across: bool = True) -> Mark:
+    """The target as a line of a chart."""
+    return Mark(f"target {target_percent(plan)}", plan.target.value, across=across)
+
+
+def interval_words(interval: Interval | None) -> str:
+    """``1.87 %, 30m to 45m``."""
+    if interval is None or interval.blocking is None:
+        return NOTHING
+    span = formats.span(interval.from_us, interval.until_us)
+    return f"{formats.share(interval.blocking.value)}, {span}"
+
+
+def at_answer(plan: Plan) -> Estimate | None:
+    """The target's statistic with the slots of the answer; of the worst tenant when each counts."""
+    point, target = plan.at_answer, plan.target
+    named = list(point.tenants) if plan.per_tenant else [target.tenant]
+    found: list[Estimate | None] = []
+    for name in named:
+        if target.statistic == WORST_INTERVAL:
+            of = point if name is None else point.tenants.get(name)
+            worst = None if of is None else of.worst_interval
+            found.append(None if worst is None else worst.blocking)
+        elif target.statistic == BLOCKING and name is not None:
+            found.append(point.tenants[name].blocking if name in point.tenants else None)
+        else:
+            found.append(
+                {
+                    "first_attempt_blocking": point.first_attempt_blocking,
+                    "eventual_loss": point.eventual_loss,
+                    "time_congestion": point.time_congestion,
+                }.get(target.statistic, point.blocking)
+            )
+    known = [each for each in found if each is not None]
+    return gravest(known) if known else None
