@@ -117,6 +117,7 @@ class Bar:
     """One bar from the figure's ``base`` to ``value``, or a point with its interval.
 
     ``text`` is the value in words; ``value`` None draws nothing and leaves the text alone.
+    ``beyond`` draws a hatched bar from ``base`` to the end of the axis: more than can be said.
     ``label`` tells it from others of its group and may be empty.
     """
 
@@ -126,6 +127,7 @@ class Bar:
     high: float | None = None
     label: str = ""
     tone: int = 1
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +163,13 @@ class Bars:
 class Cell:
     """A cell. ``sort`` is what it is sorted by when that is not its text.
 
-    ``heat`` in [0, 1] shades it. ``strong`` sets it off.
+    ``below`` stands under it in small type, like an interval; ``heat`` in [0, 1] shades it.
     """
 
     text: str
     sort: float | None = None
     heat: float | None = None
-    strong: bool = False
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True)

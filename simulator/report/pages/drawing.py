@@ -117,6 +117,8 @@ def bar_rows(bars: Bars) -> dict[str, Any]:
                 if bar.low is not None and bar.high is not None:
                     low, high = scale.place(bar.low), scale.place(bar.high)
                     row |= {"low": _percent(low), "reach": _percent(high - low)}
+            elif bar.beyond:
+                row |= {"from": _percent(base), "wide": _percent(1 - base), "beyond": True}
             rows.append(row)
         groups.append({"label": group.label, "rows": rows})
     marks = [

@@ -5,6 +5,7 @@ import math
 from service.calls import US_PER_SECOND
 from simulator.planning.estimate import Estimate
 from simulator.report.figures import NOTHING, THIN_SPACE, number
+from simulator.report.pages.blocks import Cell
 from simulator.scenario_file.units import format_duration
 
 
@@ -32,6 +33,13 @@ def interval(low: float, high: float) -> str:
 def estimate(found: Estimate | None) -> str:
     """``0.92 % (0.88 to 0.97 %)``."""
     return NOTHING if found is None else f"{share(found.value)} ({interval(found.low, found.high)})"
+
+
+def estimate_cell(found: Estimate | None) -> Cell:
+    """The value, its interval below it; sorted by the value."""
+    if found is None:
+        return Cell(NOTHING, sort=-1.0)
+    return Cell(share(found.value), sort=found.value, below=interval(found.low, found.high))
 
 
 def confidence(value: float) -> str:

@@ -94,9 +94,9 @@
 
   const options = (chart, width) => ({
     width,
-    height: chart.low ? 210 : 320,
+    height: chart.low ? 230 : 340,
     series: [
-      { label: chart.x.label, value: (u, v, s, i) => (i == null ? "–" : chart.x.texts[i]) },
+      { label: "At", value: (u, v, s, i) => (i == null ? "–" : chart.x.texts[i]) },
       ...chart.lines.map((line) => ({
         ...shapes[line.shape],
         label: line.label,
@@ -119,6 +119,10 @@
     axes: [
       axis(chart.x, {
         size: 30,
+        label: chart.x.label,
+        labelSize: 20,
+        labelGap: 2,
+        labelFont: "12px system-ui, sans-serif",
         grid: { show: false },
         values: (u) => {
           const every = u.width < NARROW && chart.x.labels.length > 4 ? 2 : 1;
@@ -127,7 +131,9 @@
       }),
       axis(chart.y, { size: 52, ticks: { show: false }, values: () => chart.y.labels }),
     ],
-    legend: { markers: { show: false } },
+    legend: {
+      markers: { width: 0, fill: (u, i) => (i ? tone(chart.lines[i - 1]) : "transparent") },
+    },
     cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
     hooks: {
       drawAxes: [(u) => shadeBands(u, chart)],

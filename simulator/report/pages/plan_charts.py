@@ -20,7 +20,7 @@ from simulator.report.pages.blocks import (
     Shape,
     Table,
 )
-from simulator.report.pages.plan_words import statistic_words, target_mark, target_words
+from simulator.report.pages.plan_words import statistic_words, target_mark, target_words, unit_of
 
 _LOG_FROM: Final = 20
 """A curve whose values differ by more than this factor is drawn on a log scale."""
@@ -58,7 +58,7 @@ def curve_section(plan: Plan) -> Section | None:
         title=f"{statistic_words(plan).capitalize()} against the number of slots",
         sentence=sentence,
         x=Axis("slots (max_concurrent_calls)"),
-        y=Axis(_unit_of(plan) + (", log scale" if log else ""), Kind.PERCENT, log=log),
+        y=Axis(unit_of(plan) + (", log scale" if log else ""), Kind.PERCENT, log=log),
         xs=tuple(map(float, capacities)),
         lines=tuple(lines),
         marks=(
@@ -71,10 +71,6 @@ def curve_section(plan: Plan) -> Section | None:
         ),
     )
     return Section("curve", "Blocking against capacity", (chart,))
-
-
-def _unit_of(plan: Plan) -> str:
-    return "share of time" if plan.target.statistic == "time_congestion" else "share of calls"
 
 
 def day_section(plan: Plan) -> Section | None:
@@ -167,10 +163,7 @@ def worst_section(plan: Plan) -> Section | None:
             (
                 span,
                 Cell(fixed(found.erlangs, 1), sort=found.erlangs),
-                Cell(
-                    formats.estimate(each.blocking),
-                    sort=-1.0 if each.blocking is None else each.blocking.value,
-                ),
+                formats.estimate_cell(each.blocking),
             )
             for span, found, each in zip(spans, plan.offered, intervals, strict=True)
         ),

@@ -31,7 +31,7 @@ from simulator.report.pages.plan_charts import curve_section, day_section, worst
 from simulator.report.pages.plan_sensitivity import growth_section, sensitivity_section
 from simulator.report.pages.plan_words import (
     at_answer,
-    interval_words,
+    interval_cell,
     statistic_words,
     target_percent,
     target_words,
@@ -97,8 +97,8 @@ def _tiles(plan: Plan) -> Iterator[Tile]:
     blocking = None if at.blocking is None else at.blocking.value
     congestion = None if at.time_congestion is None else at.time_congestion.value
     occupancy = None if at.occupancy is None else at.occupancy.value
-    yield Tile("Blocking (of calls)", formats.share(blocking))
-    yield Tile("Time congestion (of time)", formats.share(congestion))
+    yield Tile("Blocking", formats.share(blocking), "of calls")
+    yield Tile("Time congestion", formats.share(congestion), "of time")
     yield Tile("Offered traffic", fixed(plan.offered_erlangs, 1), "E")
     yield Tile("Slots occupied", formats.share(occupancy))
     if at.worst_interval is not None and at.worst_interval.blocking is not None:
@@ -109,7 +109,7 @@ def _tiles(plan: Plan) -> Iterator[Tile]:
             formats.span(worst.from_us, worst.until_us),
         )
     if plan.formula.servers is not None:
-        yield Tile("Erlang B would say", number(plan.formula.servers), "slots")
+        yield Tile("Erlang B says", number(plan.formula.servers), "slots")
 
 
 def _around_section(plan: Plan) -> Section:
@@ -121,7 +121,6 @@ def _around_section(plan: Plan) -> Section:
         Column("First attempts blocked"),
         Column("Callers lost for good"),
         Column("Occupied"),
-        Column("Carried, E"),
     ]
     if has_worst:
         columns.append(Column("Worst interval"))
@@ -153,15 +152,14 @@ def _around_section(plan: Plan) -> Section:
 def _around_row(point: Point, *, has_worst: bool) -> tuple[Cell | str, ...]:
     row: list[Cell | str] = [
         number(point.max_concurrent_calls),
-        formats.estimate(point.blocking),
-        formats.estimate(point.time_congestion),
-        formats.estimate(point.first_attempt_blocking),
-        formats.estimate(point.eventual_loss),
+        formats.estimate_cell(point.blocking),
+        formats.estimate_cell(point.time_congestion),
+        formats.estimate_cell(point.first_attempt_blocking),
+        formats.estimate_cell(point.eventual_loss),
         formats.share(None if point.occupancy is None else point.occupancy.value),
-        fixed(point.carried_erlangs, 2),
     ]
     if has_worst:
-        row.append(interval_words(point.worst_interval))
+        row.append(interval_cell(point.worst_interval))
     return tuple(row)
 
 
@@ -212,15 +210,12 @@ def _tenant_section(plan: Plan) -> Section | None:
     for name, each in tenants.items():
         row: list[Cell | str] = [
             name,
-            Cell(
-                formats.estimate(each.blocking),
-                sort=-1.0 if each.blocking is None else each.blocking.value,
-            ),
+            formats.estimate_cell(each.blocking),
             Cell(fixed(each.carried_erlangs, 2), sort=each.carried_erlangs),
             Cell(number(each.peak_in_use), sort=float(each.peak_in_use)),
         ]
         if has_worst:
-            row.append(interval_words(each.worst_interval))
+            row.append(interval_cell(each.worst_interval))
         rows.append(tuple(row))
     table = Table(
         "tenants-table", "Tenants at the answer", tuple(columns), tuple(rows), sortable=True

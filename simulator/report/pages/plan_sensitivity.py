@@ -23,16 +23,19 @@ from simulator.report.pages.blocks import (
     Sentences,
     Shape,
     Table,
+    Text,
 )
 from simulator.report.pages.plan_words import (
     statistic_words,
     target_mark,
     target_percent,
     target_words,
+    unit_of,
 )
 
 _KINDS: Final = {"load": "Load", "hold": "Holding time", "redial": "Redial probability"}
 _NONE: Final = "none is enough"
+_FEWEST_DRAWN: Final = 3
 
 
 def sensitivity_section(plan: Plan) -> Section | None:
@@ -43,7 +46,7 @@ def sensitivity_section(plan: Plan) -> Section | None:
     rows = [row for row in found.rows if row.kind != "growth"]
     blocks: list[Block] = []
     if any(row.kind in _KINDS for row in rows):
-        blocks += [_needed(found, rows), _at_answer(plan, found, rows)]
+        blocks += [_needed(plan, found, rows), _at_answer(plan, found, rows)]
     if rows:
         blocks.append(_table(plan, found, rows))
     if found.notes:
@@ -57,7 +60,7 @@ def _grouped(rows: Sequence[SensitivityRow]) -> list[tuple[str, list[Sensitivity
     return [(words, each) for words, each in groups if each]
 
 
-def _needed(found: Sensitivity, rows: Sequence[SensitivityRow]) -> Bars:
+def _needed(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Bars:
     groups = tuple(
         Group(words, tuple(_needed_bar(found, row) for row in each))
         for words, each in _grouped(rows)
@@ -70,7 +73,7 @@ def _needed(found: Sensitivity, rows: Sequence[SensitivityRow]) -> Bars:
         f"By the average, {number(found.base)} slots meet the target as it is; that is what the "
         "bars start from, without the caution of the answer's interval."
     )
-    if impossible:
+    if impossible and plan.with_room_for_all is not None:
         sentence += (
             " Where none is enough, tenants' own limits turn away more than the target allows; "
             "those limits have to grow as well."
@@ -90,7 +93,7 @@ def _needed(found: Sensitivity, rows: Sequence[SensitivityRow]) -> Bars:
 def _needed_bar(found: Sensitivity, row: SensitivityRow) -> Bar:
     change = f"{100 * row.change:+.0f}\u202f%".replace("-", "\u2212")
     if row.needed is None:
-        return Bar(None, _NONE, label=change)
+        return Bar(None, _NONE, label=change, beyond=True)
     text = f"{number(row.needed)} ({signed(row.needed - found.base) or 0})"
     tone = 2 if row.needed > found.base else 1
     return Bar(float(row.needed), text, label=change, tone=tone)
@@ -113,7 +116,7 @@ def _at_answer(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -
         title=f"{statistic_words(plan).capitalize()} if you keep {number(plan.answer)} slots",
         sentence=f"The target is {target_words(plan)}; what misses it is in another colour.",
         axis=Axis(
-            "log scale" if log else "share",
+            f"{unit_of(plan)}, log scale" if log else unit_of(plan),
             Kind.PERCENT,
             log=log,
         ),
@@ -156,7 +159,7 @@ def _row(plan: Plan, found: Sensitivity, row: SensitivityRow) -> tuple[Cell | st
         row.label.replace("-", "\u2212") if row.kind in _KINDS else row.label,
         needed,
         more,
-        formats.estimate(row.at_answer),
+        formats.estimate_cell(row.at_answer),
     )
 
 
@@ -166,34 +169,7 @@ def growth_section(plan: Plan) -> Section | None:
     months = [] if found is None else [row for row in found.rows if row.kind == "growth"]
     if found is None or not months:
         return None
-    axis = Axis("months from now")
-    xs = tuple(map(float, range(len(months) + 1)))
-    names = ("as it is", *(row.label.partition(": ")[2] for row in months))
-    needed: list[float | None] = [float(found.base), *(_float(row.needed) for row in months)]
-    charts = (
-        Chart(
-            key="growth-needed",
-            title="Slots needed by month",
-            sentence=_needed_sentence(months),
-            x=axis,
-            y=_slots_around([*needed, float(plan.answer)]),
-            xs=xs,
-            lines=(
-                Line(
-                    "Slots needed, by the average",
-                    tuple(needed),
-                    shape=Shape.DOTTED_LINE,
-                    texts=tuple(
-                        f"{_NONE if value is None else number(int(value))} ({name})"
-                        for value, name in zip(needed, names, strict=True)
-                    ),
-                ),
-            ),
-            marks=(Mark(f"{number(plan.answer)} slots", float(plan.answer), across=True, tone=3),),
-            low=True,
-        ),
-        _growth_at_answer(plan, months, axis, xs),
-    )
+    parts = (_growth_needed(plan, found, months), _growth_at_answer(plan, months))
     table = Table(
         key="growth-table",
         caption="Month by month",
@@ -208,25 +184,55 @@ def growth_section(plan: Plan) -> Section | None:
                 number(month),
                 f"{100 * row.change:+.1f}\u202f%".replace("-", "\u2212"),
                 _NONE if row.needed is None else number(row.needed),
-                formats.estimate(row.at_answer),
+                formats.estimate_cell(row.at_answer),
             )
             for month, row in enumerate(months, 1)
         ),
     )
-    return Section("growth", "Growth", (*charts, Folded("Month by month", (table,))))
+    return Section("growth", "Growth", (*parts, Folded("Month by month", (table,))))
 
 
-def _growth_at_answer(
-    plan: Plan, months: Sequence[SensitivityRow], axis: Axis, xs: tuple[float, ...]
-) -> Chart:
+def _growth_needed(
+    plan: Plan, found: Sensitivity, months: Sequence[SensitivityRow]
+) -> Chart | Text:
+    """A chart of the months that can be met; where these are but a few, a sentence says it all."""
+    needed: list[float | None] = [float(found.base), *(_float(row.needed) for row in months)]
+    if sum(value is not None for value in needed) < _FEWEST_DRAWN:
+        return Text(_needed_sentence(plan, months))
+    names = ("as it is", *(row.label.partition(": ")[2] for row in months))
+    texts = (
+        f"{_NONE if value is None else number(int(value))} ({name})"
+        for value, name in zip(needed, names, strict=True)
+    )
+    return Chart(
+        key="growth-needed",
+        title="Slots needed by month",
+        sentence=_needed_sentence(plan, months),
+        x=Axis("months from now"),
+        y=_slots_around([*needed, float(plan.answer)]),
+        xs=tuple(map(float, range(len(needed)))),
+        lines=(
+            Line(
+                "Slots needed, by the average",
+                tuple(needed),
+                shape=Shape.DOTTED_LINE,
+                texts=tuple(texts),
+            ),
+        ),
+        marks=(Mark(f"{number(plan.answer)} slots", float(plan.answer), across=True, tone=3),),
+        low=True,
+    )
+
+
+def _growth_at_answer(plan: Plan, months: Sequence[SensitivityRow]) -> Chart:
     estimates = [row.at_answer for row in months]
     return Chart(
         key="growth-at-answer",
         title=f"{statistic_words(plan).capitalize()} by month with {number(plan.answer)} slots",
         sentence=_kept_sentence(plan, months),
-        x=axis,
-        y=Axis("share", Kind.PERCENT),
-        xs=xs[1:],
+        x=Axis("months from now"),
+        y=Axis(unit_of(plan), Kind.PERCENT),
+        xs=tuple(map(float, range(1, len(months) + 1))),
         lines=(
             Line(
                 label=f"With {number(plan.answer)} slots",
@@ -241,17 +247,21 @@ def _growth_at_answer(
     )
 
 
-def _needed_sentence(months: Sequence[SensitivityRow]) -> str:
+def _needed_sentence(plan: Plan, months: Sequence[SensitivityRow]) -> str:
     last = months[-1]
-    when = f"in month {len(months)}"
     growth = f"{100 * last.change:+.0f}\u202f%".replace("-", "\u2212")
     if last.needed is not None:
-        return f"{number(last.needed)} slots are needed {when}, with the load at {growth}."
+        return (
+            f"{number(last.needed)} slots are needed in month {len(months)}, "
+            f"with the load at {growth}."
+        )
     first = next(month for month, row in enumerate(months, 1) if row.needed is None)
-    return (
-        f"From month {first} on no number of slots meets the target: tenants' own limits turn away "
-        "more than it allows, and have to grow as well."
-    )
+    needed = months[first - 2].needed if first > 1 else None
+    text = "" if needed is None else f"Month {first - 1} needs {number(needed)} slots. "
+    text += f"From month {first} on no number of slots meets the target"
+    if plan.with_room_for_all is None:
+        return f"{text}."
+    return f"{text}: tenants' own limits turn away more than it allows, and have to grow as well."
 
 
 def _kept_sentence(plan: Plan, months: Sequence[SensitivityRow]) -> str:

@@ -6,7 +6,7 @@ from simulator.planning.result import Plan
 from simulator.planning.target import BLOCKING, WORST_INTERVAL
 from simulator.report.figures import NOTHING, THIN_SPACE
 from simulator.report.pages import formats
-from simulator.report.pages.blocks import Mark
+from simulator.report.pages.blocks import Cell, Mark
 
 _STATISTICS = {
     "blocking": "blocking",
@@ -41,12 +41,12 @@ def target_mark(plan: Plan, *, across: bool = True) -> Mark:
     return Mark(f"target {target_percent(plan)}", plan.target.value, across=across)
 
 
-def interval_words(interval: Interval | None) -> str:
-    """``1.87 %, 30m to 45m``."""
+def interval_cell(interval: Interval | None) -> Cell:
+    """Blocking in an interval, and which one below it."""
     if interval is None or interval.blocking is None:
-        return NOTHING
+        return Cell(NOTHING, sort=-1.0)
     span = formats.span(interval.from_us, interval.until_us)
-    return f"{formats.share(interval.blocking.value)}, {span}"
+    return Cell(formats.share(interval.blocking.value), interval.blocking.value, below=span)
 
 
 def at_answer(plan: Plan) -> Estimate | None:
@@ -71,3 +71,8 @@ def at_answer(plan: Plan) -> Estimate | None:
             )
     known = [each for each in found if each is not None]
     return gravest(known) if known else None
+
+
+def unit_of(plan: Plan) -> str:
+    """What the target is a share of."""
+    return "share of time" if plan.target.statistic == "time_congestion" else "share of calls"

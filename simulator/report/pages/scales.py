@@ -9,7 +9,7 @@ from simulator.report.figures import THIN_SPACE, number
 from simulator.report.pages.blocks import Axis, Bars, Chart, Kind, Shape
 from simulator.report.pages.formats import share, time_of
 
-_MOST_TICKS: Final = 6
+_MOST_TICKS: Final = 7
 _MOST_NAMES: Final = 8
 _CLOCK_STEPS_S: Final = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
