@@ -25,6 +25,7 @@ from simulator.cli.live import (
 )
 from simulator.cli.load import load_command
 from simulator.cli.planning import plan, sweep
+from simulator.cli.policies import policies
 from simulator.cli.watching import probe, watch
 from simulator.live.options import LiveSettings
 
@@ -342,6 +343,7 @@ def _counts(option: str, texts: Sequence[str]) -> Mapping[str, int]:
 app.command()(load_command(finish))
 app.command()(plan)
 app.command()(sweep)
+app.command()(policies)
 app.command()(compare)
 app.add_typer(erlang_app)
 
