@@ -38,6 +38,14 @@ Precision = Annotated[
         show_default=False,
     ),
 ]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write a page with charts to this file, like plan.html.",
+        show_default=False,
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Threads; one a core unless given.", show_default=False),
@@ -80,6 +88,7 @@ def plan(
     seed: Seed = None,
     overrides: Overrides = None,
     workers: Workers = None,
+    html: Html = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Find the least max_concurrent_calls that meets a target, and how sure that is."""
@@ -104,6 +113,7 @@ def plan(
                 sensitivity=sensitivity,
                 workers=workers,
                 as_json=as_json,
+                html=html,
             )
         )
 

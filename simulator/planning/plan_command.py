@@ -18,6 +18,8 @@ from simulator.planning.plan_text import plan_lines
 from simulator.planning.result import PlanRefused, PlanUnmet
 from simulator.planning.sensitivity import Asked
 from simulator.planning.target import TargetInvalid, parse_target
+from simulator.report.pages import check_writable, command_text, write
+from simulator.report.pages.plan_page import plan_page
 from simulator.scenario import Scenario
 from simulator.scenario_file import ScenarioInvalid, load_scenario
 from simulator.trace import TraceInvalid
@@ -47,10 +49,15 @@ class PlanRequest:
     sensitivity: bool
     workers: int | None
     as_json: bool
+    html: Path | None = None
 
 
 def plan(request: PlanRequest) -> int:
-    """Make a plan and print it; 2 for wrong input, 3 when no limit meets the target."""
+    """Make a plan, print it and write its page; 2 for wrong input, 3 when no limit is enough.
+
+    Raises OSError where the page cannot be written.
+    """
+    check_writable("--html", request.html)
     progress = ProgressLine(request.scenario.stem, sys.stderr)
     try:
         scenario = load_scenario(request.scenario, request.overrides, request.seed)
@@ -67,11 +74,37 @@ def plan(request: PlanRequest) -> int:
         return INCONCLUSIVE
     finally:
         progress.clear()
+    if request.html is not None:
+        write(plan_page(found, _command(request)), request.html)
     if request.as_json:
         _print_json(plan_document(found))
     else:
         print("\n".join(plan_lines(found)), flush=True)
     return PASSED
+
+
+def _command(request: PlanRequest) -> str:
+    """The command to type again."""
+    months = None if request.growth is None else request.horizon_months
+    return command_text(
+        "plan",
+        request.scenario,
+        (
+            ("--target", request.target),
+            ("--confidence", request.confidence),
+            ("--per-tenant", request.per_tenant),
+            ("--worst-interval", request.worst_interval),
+            ("--precision", request.precision),
+            ("--max-replications", request.max_replications),
+            ("--node-slots", request.node_slots),
+            ("--growth", request.growth),
+            ("--horizon", months),
+            ("--no-sensitivity", not request.sensitivity),
+            ("--seed", request.seed),
+            ("--set", request.overrides),
+            ("--html", request.html),
+        ),
+    )
 
 
 def _options(request: PlanRequest, scenario: Scenario) -> PlanOptions:

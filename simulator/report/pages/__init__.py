@@ -28,7 +28,10 @@ writes HTML, and nothing of a scenario gets past the one template unescaped::
         ),
         origin=origin_facts("busyhour plan office.yaml ...", seed=1, digest="..."),
     )
-    write(page, Path("plan.html"))
+    write(page, Path("plan.html"))   # the old file or the whole new one; 0.1 s
+
+A command calls ``check_writable("--html", path)`` before its work, and ``command_text`` for the
+command to type again.
 
 The blocks: :class:`Text`, :class:`Sentences`, :class:`Facts`, :class:`Code`, :class:`Table` (cells
 may be shaded for a heat map; sorted and filtered where there is a script), :class:`Chart` (lines,
@@ -67,7 +70,8 @@ from simulator.report.pages.blocks import (
     Text,
     Tile,
 )
-from simulator.report.pages.render import check_writable, origin_facts, render, write
+from simulator.report.pages.origin import check_writable, command_text, origin_facts
+from simulator.report.pages.render import render, write
 
 __all__ = [
     "Answer",
@@ -95,6 +99,7 @@ __all__ = [
     "Text",
     "Tile",
     "check_writable",
+    "command_text",
     "origin_facts",
     "render",
     "write",

@@ -27,6 +27,7 @@ from simulator.report.pages.blocks import (
     Text,
     Tile,
 )
+from simulator.report.pages.origin import origin_facts
 from simulator.report.pages.plan_charts import curve_section, day_section, worst_section
 from simulator.report.pages.plan_sensitivity import growth_section, sensitivity_section
 from simulator.report.pages.plan_words import (
@@ -36,7 +37,6 @@ from simulator.report.pages.plan_words import (
     target_percent,
     target_words,
 )
-from simulator.report.pages.render import origin_facts
 
 CALL_CONGESTION = (
     "Blocking (call congestion) is the share of calls that found no slot, and what callers notice. "

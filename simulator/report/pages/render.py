@@ -2,9 +2,7 @@
 
 import json
 import os
-import platform
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from simulator.report.pages.blocks import (
     Beside,
     Block,
     Chart,
-    Fact,
     Folded,
     Page,
 )
@@ -63,36 +60,6 @@ def write(page: Page, path: Path) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def check_writable(option: str, path: Path | None) -> None:
-    """Raises OSError now, and not after long work, where no page can be written."""
-    if path is None:
-        return
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{option}: {path} must end in .html")
-    if not path.parent.is_dir():
-        raise NotADirectoryError(f"{option}: there is no directory {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{option}: {path} is a directory")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise PermissionError(f"{option}: {path.parent} may not be written to")
-
-
-def origin_facts(command: str, **more: object) -> tuple[Fact, ...]:
-    """How a page was made: its command, what else is named, and what it ran on."""
-    made_on = f"busyhour {version('busyhour')}, Python {platform.python_version()}"
-    named = (Fact(_worded(name), str(value), code=True) for name, value in more.items())
-    numpy = f"numpy {version('numpy')}"
-    return (
-        Fact("Command", command, code=True),
-        *named,
-        Fact("Versions", f"{made_on}, {numpy}, {platform.platform()}"),
-    )
-
-
-def _worded(name: str) -> str:
-    return name.replace("_", " ").capitalize()
 
 
 def _template() -> Any:
