@@ -2,12 +2,13 @@
 
 import asyncio
 import ctypes
+import os
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -26,6 +27,9 @@ GRACE_S: Final = 10
 BACKLOG: Final = 2048
 
 EXIT_CANNOT_START: Final = 2
+
+STDIN: Final = 0
+"""The file descriptor of standard input."""
 
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
@@ -81,6 +85,8 @@ def serve(
     listener = _bind(host, port)
     try:
         configure_logging(settings.log_level)
+        if settings.stop_with_stdin:
+            threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
         _keep_freed_memory()
         service = create(settings)
         bound_host, bound_port = listener.getsockname()[:2]
@@ -113,6 +119,15 @@ def _keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY)
         mallopt(M_TRIM_THRESHOLD, 2 * KEPT_MEMORY)
+
+
+def _stop_at_end_of_stdin() -> None:
+    """Tell this process to stop, as whoever started it would have, once nobody holds the pipe."""
+    # Not through sys.stdin: its lock, held by a waiting thread, is fatal to an exiting interpreter.
+    with suppress(OSError):
+        while os.read(STDIN, 4096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _serve(service: Service, server: _Server, listener: socket.socket) -> None:

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
         60
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    stop_with_stdin: bool = False
 
     @field_validator("database_url")
     @classmethod

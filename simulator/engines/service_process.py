@@ -71,8 +71,8 @@ class ServiceProcess:
     """A running ``busyhour serve`` on a free port, as a context manager.
 
     It starts with :meth:`__enter__`; :meth:`wait_until_ready` gives its address. Leaving stops it:
-    asked first, then killed. It does not get the terminal's Ctrl-C, so that it lives until it is
-    asked, and reads no ``.env`` file. ``port`` 0 takes a free one. ``program`` is a module and its
+    asked first, then killed; it stops by itself when this process is killed. It does not get the
+    terminal's Ctrl-C, so that it lives until it is asked, and reads no ``.env`` file. ``port`` 0 takes a free one. ``program`` is a module and its
     arguments that serves and takes ``--port``.
     """
 
@@ -84,7 +84,12 @@ class ServiceProcess:
         program: Sequence[str] = SERVE,
     ) -> None:
         self._command = [sys.executable, "-m", *program, "--port", str(port)]
-        own = {"admin_token": tokens.admin, "call_token": tokens.call, **settings}
+        own = {
+            "admin_token": tokens.admin,
+            "call_token": tokens.call,
+            "stop_with_stdin": "true",
+            **settings,
+        }
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("BUSYHOUR_")
         }
@@ -105,7 +110,9 @@ class ServiceProcess:
             self._command,
             cwd=self._directory.name,
             env=self._environment,
-            stdin=subprocess.DEVNULL,
+            # Never written to: it closes with this process, however that ends, and the service
+            # stops then.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -134,6 +141,8 @@ class ServiceProcess:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
         self._reader.join(STOP_TIMEOUT_S)
         with suppress(OSError):
             self._directory.cleanup()

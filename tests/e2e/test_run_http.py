@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -184,6 +185,35 @@ def test_the_service_is_stopped_whatever_ends_the_run(
     with pytest.raises(error):
         HttpEngine(OwnService()).run(TRACE, interrupt)
     assert is_gone(started[0])
+
+
+STARTS_AND_WAITS = """
+import sys
+from simulator.engines.service_process import ServiceProcess, Tokens
+with ServiceProcess({}, Tokens()) as process:
+    process.wait_until_ready()
+    print(process.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for a process that is no child")
+def test_the_service_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_AND_WAITS],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as starter:
+        assert starter.stdout is not None
+        service = os.pidfd_open(int(starter.stdout.readline()))
+        try:
+            starter.kill()
+            assert select.select([service], [], [], TIMEOUT_S)[0] == [service]
+        finally:
+            os.close(service)
 
 
 def test_a_service_that_cannot_start_is_quoted() -> None:
