@@ -72,8 +72,8 @@ class ServiceProcess:
 
     It starts with :meth:`__enter__`; :meth:`wait_until_ready` gives its address. Leaving stops it:
     asked first, then killed; it stops by itself when this process is killed. It does not get the
-    terminal's Ctrl-C, so that it lives until it is asked, and reads no ``.env`` file. ``port`` 0 takes a free one. ``program`` is a module and its
-    arguments that serves and takes ``--port``.
+    terminal's Ctrl-C, so that it lives until it is asked, and reads no ``.env`` file. ``port`` 0
+    takes a free one. ``program`` is a module and its arguments that serves and takes ``--port``.
     """
 
     def __init__(
