@@ -4,7 +4,7 @@ Both sides fill the same types and share nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
@@ -35,6 +35,8 @@ class CallLog:
 
     ``released_us`` is when the slot was freed (rejected offers never held one). ``scopes`` int8 is
     the bit mask of :data:`service.calls.SCOPE_SETS` for capacity rejections, else 0.
+    ``preempted_by`` int64 is the row whose offer ended the call, NEVER for others; None under
+    policies that end no call.
     """
 
     fate: npt.NDArray[np.int8]
@@ -43,6 +45,7 @@ class CallLog:
     accepted_us: npt.NDArray[np.int64]
     started_us: npt.NDArray[np.int64]
     released_us: npt.NDArray[np.int64]
+    preempted_by: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class RunOutcome:
     tenant in trace order, then ``_unknown``. ``total`` is what was *reported* as the total; it is
     an invariant, not a given, that it is the sum. A row of any other name that is reported is
     there as well. ``final`` is the state after the run. ``contradictions`` says, one line each,
-    where what was observed contradicts itself.
+    where what was observed contradicts itself. ``preempted`` says how many calls of each of the
+    rows were ended by the offer of a more important one; empty under policies that end no call.
     """
 
     engine: str
@@ -106,6 +110,7 @@ class RunOutcome:
     final: CheckpointState
     log: CallLog
     contradictions: tuple[str, ...] = ()
+    preempted: Mapping[str, int] = field(default_factory=dict)
 
 
 class Progress(Protocol):

@@ -7,7 +7,7 @@ counting the same run give the same statistics to the last bit.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from simulator.trace import NEVER, CallTrace, Conditions
 
 _Ints = npt.NDArray[np.int64]
 _Bools = npt.NDArray[np.bool_]
+
+_NOBODY: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,17 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSums:
-    """What one tenant, or all together, had in the window: calls and microseconds."""
+    """What one tenant, or all together, had in the window: calls and microseconds.
+
+    ``preempted`` are calls offered in the window that had to give way to a more important one.
+    """
 
     offered: int = 0
     rejected_capacity: int = 0
     rejected_tenant: int = 0
     slot_us: int = 0
     peak_in_use: int = 0
+    preempted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,33 +169,53 @@ class _Held:
     """Admitted calls in the order of their offers, and when they held a slot; shapes (m,).
 
     ``until_us`` is the release, or the end of the run when the slot was not freed in it.
+    ``position`` is the place in that order, ``taken_at`` the position of the call that took the
+    slot over (_NOBODY: it was not taken over).
     """
 
     call: _Ints
     from_us: _Ints
     until_us: _Ints
+    position: _Ints
+    taken_at: _Ints
 
     @staticmethod
     def of(log: CallLog, attempt: _Ints, duration_us: int) -> "_Held":
         calls = np.flatnonzero(log.fate >= Fate.REJECTED_INSTRUCTIONS)
         calls = calls[np.lexsort((calls, attempt[calls], log.offered_us[calls]))]
         released = log.released_us[calls]
-        return _Held(
-            calls, log.offered_us[calls], np.where(released == NEVER, duration_us, released)
-        )
+        position = np.arange(len(calls))
+        taken_at = np.full(len(calls), _NOBODY, np.int64)
+        if log.preempted_by is not None:
+            position_of = np.full(len(log.fate), _NOBODY, np.int64)
+            position_of[calls] = position
+            taker = log.preempted_by[calls]
+            taken_at = np.where(taker == NEVER, _NOBODY, position_of[taker])
+        until_us = np.where(released == NEVER, duration_us, released)
+        return _Held(calls, log.offered_us[calls], until_us, position, taken_at)
 
     def only(self, chosen: _Bools) -> "_Held":
-        return _Held(self.call[chosen], self.from_us[chosen], self.until_us[chosen])
+        return _Held(
+            self.call[chosen],
+            self.from_us[chosen],
+            self.until_us[chosen],
+            self.position[chosen],
+            self.taken_at[chosen],
+        )
 
 
 def _service_sums(log: CallLog, offers: _Bools, held: _Held, begin: int, end: int) -> ServiceSums:
     slot_us = held.until_us.clip(begin, end) - held.from_us.clip(begin, end)
+    preempted = 0
+    if log.preempted_by is not None:
+        preempted = int((offers & (log.preempted_by != NEVER)).sum())
     return ServiceSums(
         offered=int(offers.sum()),
         rejected_capacity=int((offers & (log.fate == Fate.REJECTED_CAPACITY)).sum()),
         rejected_tenant=int((offers & (log.fate == Fate.REJECTED_TENANT)).sum()),
         slot_us=int(slot_us.sum()),
         peak_in_use=_peak(held, begin),
+        preempted=preempted,
     )
 
 
@@ -197,11 +223,15 @@ def _peak(held: _Held, begin: int) -> int:
     """The most slots in use right after an admission at or after ``begin``.
 
     A release comes before the offers of its instant, except that of a call of length zero, which
-    comes right after its own offer and so is seen by nobody but itself.
+    comes right after its own offer and so is seen by nobody but itself. A slot that was taken over
+    is released right before the offer that took it, and not before others of that instant.
     """
-    lasting = held.until_us > held.from_us
+    taken = held.taken_at != _NOBODY
+    lasting = taken | (held.until_us > held.from_us)
     admitted = lasting.cumsum() + ~lasting
-    released = np.searchsorted(np.sort(held.until_us[lasting]), held.from_us, side="right")
+    releases = np.sort(held.until_us[lasting & ~taken])
+    released = np.searchsorted(releases, held.from_us, side="right")
+    released += np.searchsorted(np.sort(held.taken_at[taken]), held.position, side="right")
     in_use = (admitted - released)[held.from_us >= begin]
     return int(in_use.max(initial=0))
 

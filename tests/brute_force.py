@@ -16,6 +16,7 @@ from simulator.trace import (
     CallTrace,
     DeliveryAction,
     EndKind,
+    SharingPolicy,
     TenantLimitsChange,
     TraceTenant,
 )
@@ -35,6 +36,8 @@ class Tenant:
         self.cap: int | None = first.max_concurrent_calls
         self.reserved = first.reserved_calls
         self.instructions, self.fallback = first.instructions, first.fallback
+        self.leave_free = first.leave_free
+        self.priority = first.priority or 1_000_000
 
     def change(self, new: TenantLimitsChange) -> None:
         if isinstance(new.max_concurrent_calls, str):
@@ -57,7 +60,7 @@ class Call:
         self.referred = False
         self.fate: Fate | None = None
         self.scopes = 0
-        self.accepted = self.started = self.released = NEVER
+        self.accepted = self.started = self.released = self.preempted_by = NEVER
         self.hearings: dict[int, list[Event]] = defaultdict(list)
 
 
@@ -145,7 +148,23 @@ class BruteForce:
         )
         if not mask & 1 and used[place] >= tenant.reserved and promised >= self.limit:
             mask |= 4
+        if not mask & 1 and sum(used) + 1 + tenant.leave_free > self.limit:
+            mask |= 4
         return mask
+
+    def preempt(self, call: Call) -> bool:
+        """End a less important call in favour of this one, if that makes room for it."""
+        held = [other for other in self.calls.values() if other.state in FATES]
+        mine = self.tenant_of(call.row).priority
+        lower = [other for other in held if self.tenant_of(other.row).priority > mine]
+        if not lower or len(held) - 1 + 1 > self.limit:
+            return False
+        # A dict keeps its order, and calls come into it as they are offered.
+        least = max(self.tenant_of(other.row).priority for other in lower)
+        loser = [other for other in lower if self.tenant_of(other.row).priority == least][-1]
+        loser.preempted_by = call.row
+        self.leave(loser, failed=True)
+        return True
 
     # --- events -------------------------------------------------------------------------------
 
@@ -161,6 +180,9 @@ class BruteForce:
             self.finish(call, Fate.REJECTED_TENANT)
             return
         call.scopes = self.full_scopes(place)
+        preempts = self.conditions.policy is SharingPolicy.PRIORITY
+        if preempts and call.scopes == 1 and self.preempt(call):
+            call.scopes = 0
         self.calls[row] = call
         if call.scopes:
             call.state = "rejected"
@@ -322,7 +344,17 @@ class BruteForce:
             checkpoints=tuple(checkpoints),
             final=final,
             log=self.log(),
+            preempted=self.preempted(),
         )
+
+    def preempted(self) -> dict[str, int]:
+        if self.conditions.policy is not SharingPolicy.PRIORITY:
+            return {}
+        found = dict.fromkeys(self.names, 0)
+        for call in self.calls.values():
+            if call.preempted_by != NEVER:
+                found[self.tenant_of(call.row).id] += 1
+        return found
 
     def log(self) -> CallLog:
         n = len(self.trace)
@@ -340,4 +372,7 @@ class BruteForce:
             accepted_us=column("accepted"),
             started_us=column("started"),
             released_us=column("released"),
+            preempted_by=column("preempted_by")
+            if self.conditions.policy is SharingPolicy.PRIORITY
+            else None,
         )

@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 from service.calls import UNKNOWN_TENANT, Counter, Event, Lookup, State
 from simulator.results import CheckpointState, Fate, Held
-from simulator.trace import NEVER, AfterOn, CallTrace, DeliveryAction, EndKind, TraceTenant
+from simulator.trace import (
+    NEVER,
+    AfterOn,
+    CallTrace,
+    DeliveryAction,
+    EndKind,
+    SharingPolicy,
+    TraceTenant,
+)
 
 CHANGE, HEARING, OFFER, CHECKPOINT = range(4)
 """The order of things at one instant."""
@@ -33,6 +41,7 @@ class Call:
     started: int = NEVER
     released: int = NEVER
     referred: bool = False
+    preempted_by: int = NEVER
 
 
 @dataclass
@@ -54,6 +63,7 @@ class Naive:
     instants: dict[int, Instant] = field(default_factory=dict)
     peak: int = 0
     peaks: dict[str, int] = field(default_factory=dict)
+    offered_rows: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         conditions = self.trace.conditions
@@ -148,6 +158,7 @@ class Naive:
     def offer(self, at: int, attempt: int, row: int) -> None:
         call = self.calls[row]
         call.offered = at
+        self.offered_rows.append(row)
         tenant = self.tenants[call.place]
         self.count(call, Counter.OFFERED_CALLS)
         if not (tenant.configured and self.enabled[call.place]):
@@ -158,11 +169,14 @@ class Naive:
         total_full = sum(self.in_use) >= self.limit
         guaranteed = sum(map(max, self.in_use, self.reserved))
         reserved_full = mine >= self.reserved[call.place] and guaranteed >= self.limit
+        reserved_full |= self.limit - sum(self.in_use) - 1 < tenant.leave_free
         call.scopes = (
             total_full * 1
             + (cap is not None and mine >= cap) * 2
             + (not total_full and reserved_full) * 4
         )
+        if call.scopes == 1 and self.trace.conditions.policy == SharingPolicy.PRIORITY:
+            self.preempt(call, row, at)
         if call.scopes:
             self.count(call, Counter.REJECTED_CALLS_CAPACITY)
             self.finish(call, row, at, Fate.REJECTED_CAPACITY, State.REJECTED)
@@ -176,6 +190,23 @@ class Naive:
         for event, due in self.due_events(row, at):
             for heard in self.heard(row, event, due):
                 self.plan(heard, HEARING, row, event, NEVER)
+
+    def preempt(self, call: Call, row: int, at: int) -> None:
+        def importance(other: int) -> int:
+            return -(self.tenants[self.calls[other].place].priority or 10**9)
+
+        holders = [
+            other
+            for other in self.offered_rows[:-1]
+            if self.calls[other].released == NEVER and self.calls[other].state in STILL
+        ]
+        losers = [other for other in holders if importance(other) < importance(row)]
+        if losers and len(holders) <= self.limit:
+            # The least important of them, and of these the one offered last.
+            loser = min(reversed(losers), key=importance)
+            self.calls[loser].preempted_by = row
+            self.end(self.calls[loser], loser, at, expired=True)
+            call.scopes = 0
 
     def due_events(self, row: int, at: int) -> list[tuple[Event, int]]:
         answer = self.value("setup_us", row)

@@ -24,6 +24,7 @@ from simulator.trace import (
     EndKind,
     LimitsChange,
     LookupFault,
+    SharingPolicy,
     TenantLimitsChange,
     TraceTenant,
 )
@@ -299,6 +300,35 @@ def draw_trace(rng: random.Random, most_calls: int = 24) -> CallTrace:
     return make_trace(settings, rows)
 
 
+def under_policy(rng: random.Random, trace: CallTrace, policy: SharingPolicy) -> CallTrace:
+    """The same calls under another policy: nobody reserves slots, and what it goes by is drawn."""
+    if policy is SharingPolicy.SHARED:
+        return trace
+    settings = trace.conditions
+    reserves = policy is SharingPolicy.TRUNK_RESERVATION
+    tenants = tuple(
+        replace(
+            tenant,
+            reserved_calls=0,
+            leave_free=rng.choice([0, 0, 1, 1, 2, 3, 9]) if reserves else 0,
+            priority=0 if reserves else rng.choice([0, 1, 1, 2, 3]),
+        )
+        for tenant in settings.tenants
+    )
+    changes = tuple(
+        replace(
+            change,
+            tenants={
+                name: replace(edit, reserved_calls=None) for name, edit in change.tenants.items()
+            },
+        )
+        for change in settings.changes
+    )
+    return replace(
+        trace, conditions=replace(settings, policy=policy, tenants=tenants, changes=changes)
+    )
+
+
 def seeded_trace(seed: int, most_calls: int = 24) -> CallTrace:
     """The trace that belongs to a seed: for long runs that must be the same every time."""
     return draw_trace(random.Random(seed), most_calls)
@@ -307,3 +337,18 @@ def seeded_trace(seed: int, most_calls: int = 24) -> CallTrace:
 def traces(most_calls: int = 24) -> st.SearchStrategy[CallTrace]:
     """Drawn traces under Hypothesis, which shrinks the draws of a failing one."""
     return st.builds(draw_trace, st.randoms(use_true_random=False), most_calls=st.just(most_calls))
+
+
+def draw_under_policy(rng: random.Random, policy: SharingPolicy, most_calls: int = 24) -> CallTrace:
+    """A drawn trace under a sharing policy."""
+    return under_policy(rng, draw_trace(rng, most_calls), policy)
+
+
+def traces_of_all_policies(most_calls: int = 24) -> st.SearchStrategy[CallTrace]:
+    """Drawn traces like :func:`traces`, under any of the sharing policies."""
+    return st.builds(
+        draw_under_policy,
+        st.randoms(use_true_random=False),
+        st.sampled_from(SharingPolicy),
+        most_calls=st.just(most_calls),
+    )

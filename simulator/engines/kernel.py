@@ -27,4 +27,5 @@ class KernelEngine:
             checkpoints=result.checkpoints,
             final=result.final,
             log=result.log,
+            preempted=result.preempted,
         )

@@ -137,6 +137,8 @@ class Rules(NamedTuple):
     found: Any
     """What a lookup without a fault finds."""
     fallback: Any
+    leave_free: Any
+    """Slots that must stay free after an admission: trunk reservation, else 0."""
     change_us: Any
     change_limit: Any
     change_first: Any
@@ -378,12 +380,13 @@ def heard_life(
     draw: int,
     otherwise: int,
     fallback: int,
+    stop: int,
 ) -> tuple[int, int, int, int, int, int, int]:
     """The life of an admitted call under deadlines and its deliveries ``first`` to ``last``.
 
-    Returns what :func:`plain_life` returns, and whether the call expired.
+    Nothing happens from ``stop`` on. Returns what :func:`plain_life` returns, and whether the call
+    expired.
     """
-    stop = limits.stop_us
     size = 0
     gives_up = patience != NEVER and patience < setup + connect
     if not gives_up or setup <= patience:
@@ -504,6 +507,7 @@ def advance(
     tenant_row = rules.tenant_row
     rule_found = rules.found
     rule_fallback = rules.fallback
+    leave_free = rules.leave_free
     change_us = rules.change_us
     change_limit = rules.change_limit
     change_first = rules.change_first
@@ -630,6 +634,7 @@ def advance(
             used = tenant_in_use[place]
             is_exact = (
                 in_use + 1 >= limit
+                or in_use + leave_free[place] >= limit
                 or used >= cap[place]
                 or (reserved_sum >= limit and used >= reserved[place])
                 or free_slot < 0
@@ -767,7 +772,9 @@ def advance(
             used = tenant_in_use[place]
             if in_use >= limit:
                 scopes = TOTAL_FULL
-            elif used >= reserved[place] and reserved_sum >= limit:
+            elif in_use + leave_free[place] >= limit or (
+                used >= reserved[place] and reserved_sum >= limit
+            ):
                 scopes = RESERVED_FULL
             if used >= cap[place]:
                 scopes += TENANT_FULL
@@ -826,6 +833,7 @@ def advance(
                         draw,
                         found,
                         fallback,
+                        stop_us,
                     )
 
                 if found == ERROR:

@@ -1,6 +1,6 @@
 """Numbers for the kernel: conditions and trace rows as arrays of integers, and back again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,22 +86,33 @@ def no_rows() -> Rows:
     )
 
 
-def join(first: Rows, then: Rows) -> Rows:
-    """Both, one after the other, with references to rows moved along."""
-    if len(first) == 0:
-        return then
-    shift = len(first)
-    columns = {name: np.concatenate((_full(first, name), _full(then, name))) for name in DTYPES}
-    after = columns["after"][shift:]
-    after[after != NEVER] += shift
+def join(*parts: Rows) -> Rows:
+    """All of them (one at least), one after the other, with references to rows moved along."""
+    parts = tuple(part for part in parts[:-1] if len(part)) + parts[-1:]
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0] + [len(part) for part in parts[:-1]]).tolist()
+    columns = {
+        name: np.concatenate([_full(part, name) for part in parts])
+        for name in DTYPES
+        if name != "after"
+    }
+    afters = [_full(part, "after") for part in parts]
+    columns["after"] = np.concatenate(
+        [
+            np.where(after == NEVER, NEVER, after + start)
+            for after, start in zip(afters, starts, strict=True)
+        ]
+    )
+    calls = [part.delivery_call + start for part, start in zip(parts, starts, strict=True)]
     return Rows(
-        columns,
-        np.concatenate((first.delivery_call, then.delivery_call + shift)),
-        np.concatenate((first.delivery_event, then.delivery_event)),
-        np.concatenate((first.delivery_action, then.delivery_action)),
-        np.concatenate((first.delivery_delay_us, then.delivery_delay_us)),
-        np.concatenate((first.row_id, then.row_id)),
-        np.concatenate((first.chain, then.chain)),
+        {name: columns[name] for name in DTYPES},
+        np.concatenate(calls),
+        np.concatenate([part.delivery_event for part in parts]),
+        np.concatenate([part.delivery_action for part in parts]),
+        np.concatenate([part.delivery_delay_us for part in parts]),
+        np.concatenate([part.row_id for part in parts]),
+        np.concatenate([part.chain for part in parts]),
     )
 
 
@@ -177,6 +188,7 @@ def pack_rules(conditions: Conditions) -> core.Rules:
         tenant_row=_input(tenant_rows(conditions)[1], np.int64),
         found=_input(found, np.int64),
         fallback=_input([tenant.fallback for tenant in tenants], np.int64),
+        leave_free=_input([tenant.leave_free for tenant in tenants], np.int64),
         change_us=_input([change.at_us for change in changes], np.int64),
         change_limit=_input([_or_never(c.max_concurrent_calls) for c in changes], np.int64),
         change_first=_input(firsts, np.int64),
@@ -222,6 +234,19 @@ def _edits(change: LimitsChange, place: Mapping[str, int]) -> list[tuple[int, in
 
 def _or_never(value: int | None) -> int:
     return NEVER if value is None else value
+
+
+def interpret(kernel: Callable[..., None], parts: Sequence[Any], hearings: Sequence[Array]) -> None:
+    """Call ``kernel`` on the parts' arrays as lists, and copy them back into the arrays."""
+    lists = [
+        type(part)(*(value.tolist() if isinstance(value, np.ndarray) else value for value in part))
+        for part in parts
+    ]
+    kernel(*lists, *(hearing.tolist() for hearing in hearings))
+    for part, played in zip(parts, lists, strict=True):
+        for array, values in zip(part, played, strict=True):
+            if isinstance(array, np.ndarray) and array.flags.writeable:
+                array[:] = values
 
 
 def initial_state(conditions: Conditions) -> core.State:
@@ -277,12 +302,18 @@ def final_state(conditions: Conditions, state: core.State, slots: core.Slots) ->
     np.add.at(cells[:, 0], slots.tenant[held[~accepted]], 1)
     np.add.at(cells[:, 1], slots.tenant[held[accepted]], 1)
     np.add.at(cells[:, 2], slots.tenant[held[slots.started_us[held] != NEVER]], 1)
+    held_by_tenant = _held_by_tenant(conditions, cells.ravel().tolist())
+    return CheckpointState(NEVER, last_limit(conditions), held_by_tenant)
+
+
+def last_limit(conditions: Conditions) -> int:
+    """The total limit after every change."""
     limits = [conditions.max_concurrent_calls] + [
         change.max_concurrent_calls
         for change in conditions.changes
         if change.max_concurrent_calls is not None
     ]
-    return CheckpointState(NEVER, limits[-1], _held_by_tenant(conditions, cells.ravel().tolist()))
+    return limits[-1]
 
 
 def _held_by_tenant(conditions: Conditions, cells: Sequence[int]) -> dict[str, Held]:

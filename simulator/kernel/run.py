@@ -7,7 +7,6 @@ functions and give the same results.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -15,9 +14,13 @@ import numpy as np
 
 from simulator.compiled import compile_kernel
 from simulator.kernel import core, pack
-from simulator.results import CallLog, CheckpointState, Fate
-from simulator.statistics import Statistics, WindowSums, statistics_from
-from simulator.trace import NEVER, CallTrace, Conditions
+from simulator.kernel.preemptive_run import compiled_preempt, play_preemptive
+from simulator.kernel.result import KernelResult
+from simulator.results import CallLog, Fate
+from simulator.statistics import statistics_from
+from simulator.trace import NEVER, CallTrace, Conditions, SharingPolicy
+
+__all__ = ["KernelResult", "KernelRun"]
 
 COMPILE_FROM_ROWS: Final = 100_000
 """Interpreting fewer rows than this is over before numba is awake."""
@@ -30,21 +33,6 @@ _MOST_BUCKETS: Final = 1 << 20
 _OFFERS_A_BUCKET: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class KernelResult:
-    """What a run came to; the parts mean what they mean in a
-    :class:`~simulator.results.RunOutcome`. ``statistics`` are ratios of ``sums``; ``log`` is None
-    when it was not kept."""
-
-    total: tuple[int, ...]
-    tenants: dict[str, tuple[int, ...]]
-    checkpoints: tuple[CheckpointState, ...]
-    final: CheckpointState
-    sums: WindowSums
-    statistics: Statistics
-    log: CallLog | None
-
-
 class KernelRun:
     """One run of the kernel, fed chunk by chunk.
 
@@ -52,6 +40,9 @@ class KernelRun:
     independent rows are offered no earlier than those of the chunks before it, and which holds
     the whole chain of dependents behind each of them. The results are those of feeding all rows
     at once. ``compiled`` None chooses by the number of rows fed so far.
+
+    Under the policy priority, where a call that is held may still be cut short, all rows are kept
+    until :meth:`finish` plays them.
     """
 
     def __init__(
@@ -73,22 +64,30 @@ class KernelRun:
         limits = [conditions.max_concurrent_calls]
         limits += [change.max_concurrent_calls or 0 for change in conditions.changes]
         self._most_held = max(limits)
+        self._is_preemptive = conditions.policy == SharingPolicy.PRIORITY
+        self._kept = [self._rows]
 
     def feed(self, chunk: CallTrace) -> None:
         """Play the chunk's independent rows, and the dependents due before the last of them."""
-        rows = pack.join(self._rows, pack.rows_of(chunk, self._fed))
+        rows = pack.rows_of(chunk, self._fed)
         self._fed += len(chunk)
-        if len(chunk):
-            self._advance(rows, is_last=False)
+        if self._is_preemptive:
+            self._kept.append(rows)
+        elif len(chunk):
+            self._advance(pack.join(self._rows, rows), is_last=False)
 
     def finish(self) -> KernelResult:
         """Play what waits, to the end of the run, and say what it all came to."""
+        if self._is_preemptive:
+            return self._preempt(pack.join(*self._kept))
         self._advance(self._rows, is_last=True)
         return self._result()
 
     def play(self, trace: CallTrace) -> KernelResult:
         """A whole trace at once: :meth:`feed` and :meth:`finish` without the stop between."""
         self._fed = len(trace)
+        if self._is_preemptive:
+            return self._preempt(pack.rows_of(trace, 0))
         self._advance(pack.rows_of(trace, 0), is_last=True)
         return self._result()
 
@@ -136,8 +135,21 @@ class KernelRun:
             self._logs.append((rows.row_id, log))
         self._remember(rows, dependents)
 
+    def _preempt(self, rows: pack.Rows) -> KernelResult:
+        has_dependents = bool((rows.columns["after"] != NEVER).any())
+        return play_preemptive(
+            self._conditions,
+            rows,
+            self._limits(rows, shift=0, buckets=1, has_dependents=has_dependents, is_last=True),
+            compiled=self._is_worth_compiling(len(rows))
+            if self._compiled is None
+            else self._compiled,
+            keep_log=self._keep_log,
+        )
+
     def _is_worth_compiling(self, rows: int) -> bool:
-        is_loaded = _compiled_advance.cache_info().currsize > 0
+        loop = compiled_preempt if self._is_preemptive else _compiled_advance
+        is_loaded = loop.cache_info().currsize > 0
         return self._fed >= COMPILE_FROM_ROWS or (is_loaded and rows >= COMPILED_IF_LOADED_ROWS)
 
     def _remember(self, rows: pack.Rows, dependents: core.Dependents) -> None:
@@ -250,15 +262,7 @@ def _run(compiled: bool, *parts: Any) -> None:
     if compiled:
         _compiled_advance()(*parts, *hearings)
         return
-    lists = [
-        type(part)(*(value.tolist() if isinstance(value, np.ndarray) else value for value in part))
-        for part in parts
-    ]
-    core.advance(*lists, *(hearing.tolist() for hearing in hearings))
-    for part, played in zip(parts, lists, strict=True):
-        for array, values in zip(part, played, strict=True):
-            if isinstance(array, np.ndarray) and array.flags.writeable:
-                array[:] = values
+    pack.interpret(core.advance, parts, hearings)
 
 
 def _no_slots() -> core.Slots:

@@ -26,7 +26,7 @@ from simulator.results import (
     Progress,
     RunOutcome,
 )
-from simulator.trace import NEVER, CallTrace, Conditions, Int64s
+from simulator.trace import NEVER, CallTrace, Conditions, Int64s, SharingPolicy
 
 ENGINE: Final = "oracle"
 
@@ -74,6 +74,9 @@ def expect(trace: CallTrace, progress: Progress | None = None) -> RunOutcome:
         checkpoints=states[:-1],
         final=states[-1],
         log=_log(instants, offers),
+        preempted=_preempted(tally, instants, names)
+        if conditions.policy == SharingPolicy.PRIORITY
+        else {},
     )
 
 
@@ -86,6 +89,7 @@ class _Instants:
 
     ``leave_pending`` and ``leave_active`` close the intervals that ``admitted`` and ``started``
     open; ``released`` closes the whole. ``looked_up`` is when an effective accept was heard.
+    ``preempted`` is when the interval was cut short: what would have come later did not.
     """
 
     offered: Int64s
@@ -101,6 +105,7 @@ class _Instants:
     referred: Int64s
     released: Int64s
     failed: Bools
+    preempted: Int64s
 
 
 def _instants_of(trace: CallTrace, lives: Lives, offers: Offers) -> _Instants:
@@ -110,7 +115,7 @@ def _instants_of(trace: CallTrace, lives: Lives, offers: Offers) -> _Instants:
     def happened(offset_us: Int64s) -> Int64s:
         at_us = np.where(offset_us < ENDLESS, admitted + offset_us, ENDLESS)
         within = ENDLESS if conditions.drain else conditions.duration_us
-        return np.where(at_us < within, at_us, ENDLESS)
+        return np.where((at_us < within) & (at_us <= offers.cut_us), at_us, ENDLESS)
 
     fallback = np.array([tenant.fallback for tenant in conditions.tenants], np.bool_)
     may_fall_back = fallback[np.broadcast_to(trace.tenant, len(trace))]
@@ -118,6 +123,7 @@ def _instants_of(trace: CallTrace, lives: Lives, offers: Offers) -> _Instants:
     error = offers.lookup == LOOKUPS.index(Lookup.ERROR)
     refused = ~found & ~may_fall_back & (lives.accept_us < ENDLESS)
     looked_up = happened(lives.accept_us)
+    released = np.where(refused, looked_up, happened(lives.release_us))
     return _Instants(
         offered=offers.offered_us,
         no_tenant=np.where(offers.answer == NO_TENANT, offers.offered_us, ENDLESS),
@@ -130,8 +136,9 @@ def _instants_of(trace: CallTrace, lives: Lives, offers: Offers) -> _Instants:
         accepted=np.where(refused, ENDLESS, looked_up),
         started=np.where(refused, ENDLESS, happened(lives.start_us)),
         referred=np.where(refused, ENDLESS, happened(lives.refer_us)),
-        released=np.where(refused, looked_up, happened(lives.release_us)),
-        failed=lives.failed,
+        released=np.minimum(released, offers.cut_us),
+        failed=lives.failed | (offers.cut_us < ENDLESS),
+        preempted=offers.cut_us,
     )
 
 
@@ -189,6 +196,11 @@ def _counters(tally: _Tally, instants: _Instants) -> Int64s:
     tallies[Counter.ACTIVE_CALLS] = tallies[Counter.STARTED_CALLS] - tallies[Counter.ENDED_CALLS]
     tallies[Counter.ACTIVE_US_TOTAL] = tally.add_up(ended, released - started)
     return np.stack([tallies[counter] for counter in Counter], axis=2)
+
+
+def _preempted(tally: _Tally, instants: _Instants, names: Sequence[str]) -> Mapping[str, int]:
+    """How many calls of each counter row gave way to another by the end."""
+    return dict(zip(names, tally.count(instants.preempted)[-1].tolist(), strict=True))
 
 
 def _held(tally: _Tally, instants: _Instants) -> Int64s:
@@ -298,4 +310,5 @@ def _log(instants: _Instants, offers: Offers) -> CallLog:
         accepted_us=shown(instants.accepted),
         started_us=shown(instants.started),
         released_us=shown(instants.released),
+        preempted_by=offers.taken_by,
     )

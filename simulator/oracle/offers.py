@@ -4,6 +4,9 @@ An admitted call holds one slot over the half-open interval [offer, release). Th
 offer are the intervals of earlier offers that contain its instant; a call of length zero contains
 none, so it holds nobody up. Offers are walked by (instant, attempt, row); a dependent row joins the
 walk when the interval of its predecessor is known.
+
+Under the policy priority an offer may cut the interval of an admitted call short. The interval is
+then [offer, cut), and what follows the call follows the cut.
 """
 
 import heapq
@@ -16,8 +19,17 @@ import numpy.typing as npt
 
 from service.calls import Lookup, Scope
 from simulator.oracle.lives import ENDLESS, Lives
+from simulator.oracle.precedence import Precedence
 from simulator.results import Progress
-from simulator.trace import AfterOn, CallTrace, Conditions, Int64s, LimitsChange
+from simulator.trace import (
+    NEVER,
+    AfterOn,
+    CallTrace,
+    Conditions,
+    Int64s,
+    LimitsChange,
+    SharingPolicy,
+)
 
 _STEP: Final = 1 << 16
 
@@ -39,12 +51,16 @@ class Offers:
 
     ``answer`` is one of NOT_MADE, NO_TENANT, NO_SLOT and ADMITTED; ``lookup`` a place in LOOKUPS,
     meaningful for admitted rows whose accept is heard; ``offered_us`` is ENDLESS when not made.
+    ``cut_us`` is when an admitted call gave way (ENDLESS: it did not) and ``taken_by`` the row it
+    gave way to, None under policies that make nobody give way.
     """
 
     answer: npt.NDArray[np.int8]
     scopes: npt.NDArray[np.int8]
     lookup: npt.NDArray[np.int8]
     offered_us: Int64s
+    cut_us: Int64s
+    taken_by: Int64s | None
 
 
 class _Lookups:
@@ -88,7 +104,11 @@ class _Slots:
         self._reserved_in_all = sum(self._reserved)
         self._in_use = [0] * len(tenants)
         self._total = 0
-        self._releases: list[tuple[int, int]] = []
+        self._leave_free = [tenant.leave_free for tenant in tenants]
+        self._releases: list[tuple[int, int, int]] = []
+        self._precedence: Precedence | None = None
+        if conditions.policy == SharingPolicy.PRIORITY:
+            self._precedence = Precedence([tenant.priority for tenant in tenants])
 
     def change(self, change: LimitsChange) -> None:
         if change.max_concurrent_calls is not None:
@@ -108,7 +128,9 @@ class _Slots:
         """Leave out the intervals that do not contain ``at_us``."""
         releases = self._releases
         while releases and releases[0][0] <= at_us:
-            tenant = heapq.heappop(releases)[1]
+            _, tenant, row = heapq.heappop(releases)
+            if self._precedence is not None and self._precedence.was_cut(row):
+                continue
             self._in_use[tenant] -= 1
             self._total -= 1
 
@@ -120,6 +142,8 @@ class _Slots:
             mask = TENANT
         if self._total >= self._limit:
             return mask | TOTAL
+        if self._limit - self._total <= self._leave_free[tenant]:
+            mask |= RESERVED
         # max(n, r) <= n + r: most offers are far enough from the limit to skip the exact sum.
         if (
             self._total + self._reserved_in_all >= self._limit
@@ -129,11 +153,26 @@ class _Slots:
             mask |= RESERVED
         return mask
 
-    def hold(self, tenant: int, until_us: int) -> None:
+    def hold(self, row: int, tenant: int, until_us: int) -> None:
         self._in_use[tenant] += 1
         self._total += 1
+        if self._precedence is not None:
+            self._precedence.hold(row, tenant, until_us)
         if until_us < ENDLESS:
-            heapq.heappush(self._releases, (until_us, tenant))
+            heapq.heappush(self._releases, (until_us, tenant, row))
+
+    def make_room(self, tenant: int, at_us: int) -> int:
+        """The row that gives way to an offer of the tenant that finds no slot, or NEVER.
+
+        It helps only where one call less leaves room: not when more are held than the limit.
+        """
+        if self._precedence is None or self._total > self._limit:
+            return NEVER
+        row, other = self._precedence.cut_below(tenant, at_us)
+        if row != NEVER:
+            self._in_use[other] -= 1
+            self._total -= 1
+        return row
 
 
 class _Queue:
@@ -151,6 +190,7 @@ class _Queue:
         order = np.lexsort((first, self._attempt[first], self._offer[first]))
         self._first = first[order]
         self._later: list[tuple[int, int, int]] = []
+        self._due: dict[int, int] = {}
         self.successors: dict[int, list[int]] = {}
         for row in np.flatnonzero(self._after >= 0).tolist():
             self.successors.setdefault(int(self._after[row]), []).append(row)
@@ -164,23 +204,30 @@ class _Queue:
             instants, attempts = self._offer[part].tolist(), self._attempt[part].tolist()
             for at_us, attempt, row in zip(instants, attempts, part.tolist(), strict=True):
                 while later and later[0] < (at_us, attempt, row):
-                    due_us, _, dependent = heapq.heappop(later)
-                    yield due_us, dependent
+                    yield from self._next_later()
                 if at_us < self._duration_us:
                     yield at_us, row
         while later:
-            due_us, _, dependent = heapq.heappop(later)
+            yield from self._next_later()
+
+    def _next_later(self) -> Iterator[tuple[int, int]]:
+        """The first of the dependents, unless another instant was found for it since."""
+        due_us, _, dependent = heapq.heappop(self._later)
+        if self._due[dependent] == due_us:
             yield due_us, dependent
 
     def finish(self, row: int, at_us: int, *, rejected: bool) -> None:
         """Offer what waits for ``row``, which finished at ``at_us``.
 
-        ``rejected`` says that it was for want of a slot or of instructions.
+        ``rejected`` says that it was for want of a slot or of instructions. Said again of the same
+        row, it holds in place of what was said before.
         """
         for successor in self.successors.get(row, ()):
+            self._due[successor] = ENDLESS
             if self._on[successor] == AfterOn.FINISHED or rejected:
                 due_us = at_us + int(self._delay[successor])
                 if due_us < self._duration_us:
+                    self._due[successor] = due_us
                     heapq.heappush(self._later, (due_us, int(self._attempt[successor]), successor))
 
 
@@ -199,7 +246,8 @@ def offers_of(trace: CallTrace, lives: Lives, progress: Progress | None = None) 
     draws = np.broadcast_to(trace.lookup_draw, n).tolist()
     accepts, releases = lives.accept_us.tolist(), lives.release_us.tolist()
     answer, scopes, lookup = bytearray(n), bytearray(n), bytearray(n)
-    offered = np.full(n, ENDLESS, np.int64)
+    offered, cut = np.full(n, ENDLESS, np.int64), np.full(n, ENDLESS, np.int64)
+    taken_by = np.full(n, NEVER, np.int64)
     found = LOOKUPS.index(Lookup.FOUND)
 
     for made, (at_us, row) in enumerate(queue):
@@ -215,7 +263,11 @@ def offers_of(trace: CallTrace, lives: Lives, progress: Progress | None = None) 
             queue.finish(row, at_us, rejected=False)
             continue
         slots.pass_to(at_us)
-        if mask := slots.full(tenant):
+        mask = slots.full(tenant)
+        if mask == TOTAL and (gone := slots.make_room(tenant, at_us)) != NEVER:
+            cut[gone], taken_by[gone], mask = at_us, row, 0
+            queue.finish(gone, at_us, rejected=False)
+        if mask:
             answer[row], scopes[row] = NO_SLOT, mask
             queue.finish(row, at_us, rejected=True)
             continue
@@ -227,10 +279,11 @@ def offers_of(trace: CallTrace, lives: Lives, progress: Progress | None = None) 
             refused = result != found and not fallback[tenant]
             if refused:
                 until = accepts[row]
-        slots.hold(tenant, min(at_us + until, ENDLESS))
+        slots.hold(row, tenant, min(at_us + until, ENDLESS))
         if until < ENDLESS:
             queue.finish(row, at_us + until, rejected=refused)
     if progress is not None:
         progress(n, n)
     as_int8 = [np.frombuffer(column, np.int8) for column in (answer, scopes, lookup)]
-    return Offers(as_int8[0], as_int8[1], as_int8[2], offered)
+    preempts = conditions.policy == SharingPolicy.PRIORITY
+    return Offers(as_int8[0], as_int8[1], as_int8[2], offered, cut, taken_by if preempts else None)

@@ -8,12 +8,16 @@ import numpy as np
 from simulator.results import CallLog, CheckpointState, RunOutcome
 
 LOG_COLUMNS: Final = tuple(field.name for field in fields(CallLog))
+"""``preempted_by`` is None on both sides where no policy lets one call end another."""
 
 
 def assert_agree(expected: RunOutcome, observed: RunOutcome) -> None:
     """Equal counters, states and call histories; row sets and counters where both tell them."""
     for column in LOG_COLUMNS:
         due, seen = getattr(expected.log, column), getattr(observed.log, column)
+        assert (due is None) == (seen is None)
+        if due is None:
+            continue
         differs = np.flatnonzero(due != seen)
         assert not len(differs), (
             f"{column} of rows {differs.tolist()}: {expected.engine} says {due[differs].tolist()},"
@@ -22,6 +26,7 @@ def assert_agree(expected: RunOutcome, observed: RunOutcome) -> None:
     assert dict(observed.tenants) == dict(expected.tenants)
     assert tuple(observed.tenants) == tuple(expected.tenants)
     assert observed.total == expected.total
+    assert dict(observed.preempted) == dict(expected.preempted)
     assert len(observed.checkpoints) == len(expected.checkpoints)
     for due, seen in zip(expected.checkpoints, observed.checkpoints, strict=True):
         assert seen.at_us == due.at_us

@@ -7,11 +7,11 @@ from simulator.oracle import expect
 from simulator.trace import CallTrace
 from tests.brute_force import BruteForce
 from tests.differential.agreement import assert_agree
-from tests.strategies import seeded_trace, traces
+from tests.strategies import seeded_trace, traces_of_all_policies
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(traces())
+@given(traces_of_all_policies())
 def test_oracle_agrees_with_brute_force(trace: CallTrace) -> None:
     assert_agree(BruteForce(trace).play(), expect(trace))
 

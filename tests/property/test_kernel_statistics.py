@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from service.calls import UNKNOWN_TENANT
 from simulator.kernel import KernelRun
 from simulator.results import Fate
-from simulator.statistics import statistics_of
+from simulator.statistics import statistics_of, window_sums
 from simulator.trace import NEVER, CallTrace
 from tests.naive_kernel import Call, Naive
-from tests.strategies import traces
+from tests.strategies import traces_of_all_policies
 
 
 def ratio(part: int, whole: int) -> float | None:
@@ -21,15 +21,16 @@ def share_rejected(calls: list[Call]) -> float | None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(traces())
+@given(traces_of_all_policies())
 def test_statistics_from_the_log_are_those_the_kernel_sums_up(trace: CallTrace) -> None:
     result = KernelRun(trace.conditions).play(trace)
     assert result.log is not None
+    assert result.sums == window_sums(trace, result.log)
     assert result.statistics == statistics_of(trace, result.log)
 
 
 @settings(max_examples=100, deadline=None)
-@given(traces())
+@given(traces_of_all_policies())
 def test_times_and_peaks_are_those_of_every_microsecond(trace: CallTrace) -> None:
     naive, conditions = Naive(trace), trace.conditions
     statistics = KernelRun(conditions).play(trace).statistics
@@ -56,7 +57,7 @@ def test_times_and_peaks_are_those_of_every_microsecond(trace: CallTrace) -> Non
 
 
 @settings(max_examples=100, deadline=None)
-@given(traces())
+@given(traces_of_all_policies())
 def test_shares_are_those_of_the_single_calls(trace: CallTrace) -> None:
     naive, conditions = Naive(trace), trace.conditions
     statistics = KernelRun(conditions).play(trace).statistics
@@ -79,7 +80,7 @@ def test_shares_are_those_of_the_single_calls(trace: CallTrace) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(traces())
+@given(traces_of_all_policies())
 def test_eventual_loss_follows_every_caller_to_the_last_attempt(trace: CallTrace) -> None:
     naive = Naive(trace)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.engines.kernel import KernelEngine
-from simulator.kernel import KernelResult, KernelRun
+from simulator.kernel import KernelResult, KernelRun, core
 from simulator.results import CallLog
 from simulator.trace import (
     NEVER,
@@ -17,11 +17,12 @@ from simulator.trace import (
     Conditions,
     Deliveries,
     LimitsChange,
+    SharingPolicy,
     TenantLimitsChange,
     TraceTenant,
 )
 from tests.naive_kernel import Naive
-from tests.strategies import traces
+from tests.strategies import traces_of_all_policies
 
 LOG_COLUMNS = tuple(CallLog.__dataclass_fields__)
 
@@ -30,8 +31,13 @@ def assert_plays_like_twin(trace: CallTrace, result: KernelResult) -> None:
     naive = Naive(trace)
     assert result.log is not None
     rows = [(c.fate, c.scopes, c.offered, c.accepted, c.started, c.released) for c in naive.calls]
-    columns = (getattr(result.log, name).tolist() for name in LOG_COLUMNS)
+    columns = (getattr(result.log, name).tolist() for name in core.Log._fields)
     assert list(zip(*columns, strict=True)) == rows
+    if trace.conditions.policy == SharingPolicy.PRIORITY:
+        assert result.log.preempted_by is not None
+        assert result.log.preempted_by.tolist() == [call.preempted_by for call in naive.calls]
+    else:
+        assert result.log.preempted_by is None
     assert result.tenants == {name: tuple(row) for name, row in naive.counters.items()}
     assert result.total == tuple(map(sum, zip(*naive.counters.values(), strict=True)))
     assert list(result.checkpoints) == naive.checkpoints
@@ -45,7 +51,7 @@ def assert_same(one: KernelResult, other: KernelResult) -> None:
     assert other.log is not None
     for name in LOG_COLUMNS:
         assert np.array_equal(getattr(one.log, name), getattr(other.log, name)), name
-    for name in ("total", "tenants", "checkpoints", "final", "statistics"):
+    for name in ("total", "tenants", "checkpoints", "final", "sums", "statistics", "preempted"):
         assert getattr(one, name) == getattr(other, name), name
 
 
@@ -67,20 +73,20 @@ def cut_up(trace: CallTrace, rng: random.Random) -> list[CallTrace]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(traces())
+@given(traces_of_all_policies())
 def test_kernel_plays_like_its_event_by_event_twin(trace: CallTrace) -> None:
     assert_plays_like_twin(trace, KernelRun(trace.conditions).play(trace))
 
 
 @settings(max_examples=100, deadline=None)
-@given(traces())
+@given(traces_of_all_policies())
 def test_compiled_and_interpreted_kernel_are_the_same(trace: CallTrace) -> None:
     compiled = KernelRun(trace.conditions, compiled=True).play(trace)
     assert_same(compiled, KernelRun(trace.conditions, compiled=False).play(trace))
 
 
 @settings(max_examples=100, deadline=None)
-@given(traces(), st.randoms(use_true_random=False))
+@given(traces_of_all_policies(), st.randoms(use_true_random=False))
 def test_chunks_change_nothing(trace: CallTrace, rng: random.Random) -> None:
     whole = KernelRun(trace.conditions).play(trace)
     chunked = KernelRun(trace.conditions)
@@ -96,7 +102,7 @@ def test_chunks_change_nothing(trace: CallTrace, rng: random.Random) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(traces())
+@given(traces_of_all_policies())
 def test_engine_reports_what_the_kernel_found(trace: CallTrace) -> None:
     outcome = KernelEngine().run(trace)
     result = KernelRun(trace.conditions).play(trace)

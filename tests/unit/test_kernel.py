@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.calls import Counter, Event
-from simulator.kernel import KernelRun, core
+from simulator.kernel import KernelRun, core, preemption
 from simulator.results import CallLog, Fate
 from simulator.trace import (
     AfterOn,
@@ -37,7 +37,9 @@ def test_numbers_of_the_compiled_loop_are_those_of_the_vocabulary() -> None:
     assert core.AFTER_REJECTED == AfterOn.REJECTED
     assert core.AFTER_FINISHED == AfterOn.FINISHED
     assert core.END_FAILED == EndKind.FAILED
-    assert core.Log._fields == tuple(CallLog.__dataclass_fields__)
+    columns = tuple(CallLog.__dataclass_fields__)
+    assert columns == (*core.Log._fields, "preempted_by")
+    assert preemption.Calls._fields[: len(columns)] == columns
 
 
 def test_a_small_run_never_loads_numba() -> None:
