@@ -1,12 +1,13 @@
 """Sharing policies side by side on the very same calls."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
 from simulator.analytics.loss import servers_for_blocking
+from simulator.conditions import LimitsChange
 from simulator.live.options import only_live
 from simulator.planning.policies.figures import Beside, outcome_of
 from simulator.planning.policies.given import Given, changing_limit
@@ -16,7 +17,6 @@ from simulator.planning.policies.result import (
     ONE_POOL,
     OWN_POOLS,
     Comparison,
-    Load,
     Overload,
     Slots,
 )
@@ -133,6 +133,7 @@ class _Comparing:
             if overloaded is not None:
                 beyond[each.name] = Tally.of(strained[each.name], each, count)
         slots = self._slots(policies, players, strained, overload) if options.has_slots else {}
+        self._notes += _notes(policies, tallies)
         return Comparison(
             scenario=self._scenario.name,
             digest=self._scenario.digest,
@@ -235,25 +236,46 @@ class _Comparing:
             protected=self._protected,
             confidence=options.confidence,
             count=options.replications,
-            guess=_guess(self._loads, options.target),
         )
-        found = {}
-        for done, each in enumerate(policies):
+        together = servers_for_blocking(
+            sum(each.offered_erlangs for each in self._loads), options.target.value
+        )
+        apart = sum(each.own_need for each in self._loads)
+        found: dict[str, Slots] = {}
+        # What one pool needs says best where to look for the others.
+        for done, each in enumerate(sorted(policies, key=lambda each: each.name != ONE_POOL)):
             self._progress("slots each needs", done, len(policies))
+            shared = found[ONE_POOL].needed if ONE_POOL in found else together
             found[each.name] = cost.slots(
                 each,
                 players[each.name],
                 strained.get(each.name),
                 None if overload is None else overload.tenant,
+                guess=max(1, apart if each.name == OWN_POOLS else shared or together),
             )
         return beside_each_other(found, ONE_POOL, OWN_POOLS)
 
 
-def _guess(loads: tuple[Load, ...], target: Target) -> Callable[[str], int]:
-    """Where to begin: Erlang's formula for all together, or all that they need by themselves."""
-    together = servers_for_blocking(sum(each.offered_erlangs for each in loads), target.value)
-    apart = sum(each.own_need for each in loads)
-    return lambda name: max(1, apart if name == OWN_POOLS else together)
+def _notes(policies: list[Policy], tallies: Mapping[str, Tally]) -> Iterator[str]:
+    """What must be known to read the figures."""
+    for each in policies:
+        if any(_limits_change(change) for change in each.scenario.changes):
+            yield (
+                f"Under {each.name} limits of tenants change during the run; those shown are the "
+                "ones it starts with."
+            )
+    if any(one.preempted for tally in tallies.values() for one in tally.sums(None)):
+        yield (
+            "What preempted calls carried until they had to give way counts as carried, although "
+            "nobody got a whole call for it."
+        )
+
+
+def _limits_change(change: LimitsChange) -> bool:
+    return any(
+        edit.max_concurrent_calls is not None or edit.reserved_calls is not None
+        for edit in change.tenants.values()
+    )
 
 
 def _with_overload(base: Scenario, overload: Overload) -> Scenario:

@@ -247,7 +247,7 @@ def _reservation(facts: Facts) -> _Rule:
         return {name: Parameters(name, leave_free=free) for name in others}
 
     return (
-        f"calls of {_names(others)} are admitted only while some slots stay free for the rest: as "
+        f"calls of {_others(facts)} are admitted only while some slots stay free for the rest: as "
         "many as would keep the rest within the target if those calls never stopped, at most a "
         "tenth of all",
         at,
@@ -258,12 +258,19 @@ def _priority(facts: Facts) -> _Rule:
     ranks = {
         name: Parameters(name, priority=1 if name in facts.favoured else 2) for name in facts.needs
     }
-    others = [name for name in facts.needs if name not in facts.favoured]
     return (
-        f"when all slots are taken, a call of the rest ends one of {_names(others)} and takes its "
+        f"when all slots are taken, a call of the rest ends one of {_others(facts)} and takes its "
         "slot",
         lambda _limit: ranks,
     )
+
+
+def _others(facts: Facts) -> str:
+    """Who is not favoured, said the shorter way."""
+    others = [name for name in facts.needs if name not in facts.favoured]
+    if len(others) <= len(facts.favoured):
+        return _names(others)
+    return f"all but {_names(list(facts.favoured))}"
 
 
 def _names(names: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """What a policy costs: the least limit with which the protected tenants meet the target."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,29 +19,32 @@ _ROUGH: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How slots are sought. ``guess`` says of a policy's name where to begin."""
+    """How slots are sought."""
 
     target: Target
     protected: tuple[str, ...]
     confidence: float
     count: int
-    guess: Callable[[str], int]
 
     def slots(
-        self, policy: Policy, player: Player, overloaded: Player | None, overloader: str | None
+        self,
+        policy: Policy,
+        player: Player,
+        overloaded: Player | None,
+        overloader: str | None,
+        guess: int,
     ) -> Slots:
-        """Without the differences to other policies, which are not known yet."""
+        """Sought from ``guess`` on; the differences to other policies are not known yet."""
         aim = self._aim(policy, player, self.protected)
         try:
-            needed = self._least(aim, self.guess(policy.name))
+            needed = self._least(aim, guess)
         except PlanUnmet as error:
             return Slots(None, None, None, None, None, str(error), None)
         in_overload = None
         rest = tuple(name for name in self.protected if name != overloader)
         if overloaded is not None and rest:
             beside = self._aim(policy, overloaded, rest)
-            guess = self.guess(policy.name) if needed is None else needed
-            in_overload = self._least(beside, guess)
+            in_overload = self._least(beside, needed or guess)
         if needed is None:
             return Slots(None, None, None, None, None, self._why_none(aim), in_overload)
         return Slots(

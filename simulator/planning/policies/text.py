@@ -13,7 +13,7 @@ from simulator.planning.policies.result import (
     Slots,
     TenantOutcome,
 )
-from simulator.planning.words import interval_text, percent
+from simulator.planning.words import percent
 
 _WIDTH: Final = 100
 _MORE: Final = "+"
@@ -53,6 +53,8 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
     yield ""
     for each in found.policies:
         yield _wrapped(f"- {each.name}: {each.rule}.")
+    if found.notes:
+        yield ""
     for note in found.notes:
         yield _wrapped(note)
 
@@ -61,13 +63,13 @@ def _losses(found: Comparison) -> Iterator[Row]:
     with_limit = len({each.max_concurrent_calls for each in found.policies}) > 1
     with_preempted = any(each.preempted_calls for each in found.policies)
     yield (
-        "policy", "lost", "against one pool", "first attempts blocked", "carried", "occupancy",
-        *(["preempted a run"] if with_preempted else []), *(["slots"] if with_limit else []),
+        "policy", "lost", "against one pool", "first attempts", "carried", "occupancy",
+        *(["preempted"] if with_preempted else []), *(["slots"] if with_limit else []),
     )  # fmt: skip
     for each in found.policies:
         yield (
             each.name,
-            interval_text(each.lost),
+            _interval(each.lost),
             _difference(each.over_one_pool),
             _share(each.first_attempt_blocking),
             f"{each.carried_erlangs:,.2f} E",
@@ -153,10 +155,11 @@ def _costs(found: Comparison) -> Iterator[str]:
     everybody = len(found.protected) == len(found.loads)
     who = "every tenant" if everybody else ", ".join(found.protected)
     yield f"What it costs: slots needed for {found.target} of {who}"
-    strained = found.overload is not None
+    # Where only the tenant that overloads is protected, there is no rest to protect from it.
+    strained = found.overload is not None and set(found.protected) != {found.overload.tenant}
 
     def rows() -> Iterator[Row]:
-        overload = [f"while {found.overload.tenant} overloads"] if found.overload else []
+        overload = ["for the rest in overload"] if strained else []
         yield "policy", "slots", "could be", "over one pool", "over own pools", *overload
         for each in found.policies:
             slots = each.slots
@@ -216,6 +219,13 @@ def _difference(difference: Difference | None) -> str:
         return "the same"
     low, high = 100 * difference.low, 100 * difference.high
     return f"{_signed_percent(difference.value)} ({low:+.2f} to {high:+.2f})"
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    low, high = percent(estimate.low), percent(estimate.high)
+    return f"{percent(estimate.value)} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
 
 
 def _signed_percent(value: float) -> str:
