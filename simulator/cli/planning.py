@@ -145,6 +145,23 @@ def sweep(
     seed: Seed = None,
     overrides: Overrides = None,
     workers: Workers = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Hand the work to the Dask cluster of this scheduler, like tcp://10.0.0.5:8786.",
+            show_default=False,
+        ),
+    ] = None,
+    cluster: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Hand the work to a Dask cluster of N processes on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play a scenario over a grid of values, every point several times, with intervals."""
@@ -164,6 +181,8 @@ def sweep(
                 output=tuple(output or ()),
                 workers=workers,
                 as_json=as_json,
+                scheduler=scheduler,
+                cluster=cluster,
             )
         )
 

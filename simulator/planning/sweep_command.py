@@ -3,18 +3,25 @@
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from simulator.console import ProgressLine, say
-from simulator.exit_codes import INVALID, PASSED
+from simulator.exit_codes import INCONCLUSIVE, INVALID, PASSED
+from simulator.planning.cluster import (
+    ClusterFailed,
+    check_address,
+    on_scheduler,
+    on_worker_processes,
+)
 from simulator.planning.documents import sweep_csv, sweep_document
 from simulator.planning.options import interval_us_of, share_of
 from simulator.planning.result import PlanRefused
 from simulator.planning.sweep import Sweep, grid_points
 from simulator.planning.sweep import sweep as run_sweep
-from simulator.planning.tasks import on_threads
+from simulator.planning.tasks import Scheduler, on_threads
 from simulator.planning.vary import axes_of
 from simulator.planning.words import interval_text, percent, span
 from simulator.scenario_file import ScenarioInvalid
@@ -27,7 +34,10 @@ _MOST_PROBLEMS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class SweepRequest:
-    """The options of ``busyhour sweep`` as they were written."""
+    """The options of ``busyhour sweep`` as they were written.
+
+    ``workers``, ``scheduler`` and ``cluster`` say who does the work: at most one of them.
+    """
 
     scenario: Path
     overrides: tuple[str, ...]
@@ -39,10 +49,12 @@ class SweepRequest:
     output: tuple[Path, ...]
     workers: int | None
     as_json: bool
+    scheduler: str | None = None
+    cluster: int | None = None
 
 
 def sweep(request: SweepRequest) -> int:
-    """Play a grid, write and print it; 2 for wrong input."""
+    """Play a grid, write and print it; 2 for wrong input, 3 when a cluster fails."""
     progress = ProgressLine(request.scenario.stem, sys.stderr)
     try:
         found = _swept(request, progress)
@@ -55,6 +67,10 @@ def sweep(request: SweepRequest) -> int:
     except (PlanRefused, TraceInvalid) as error:
         say(str(error))
         return INVALID
+    except ClusterFailed as error:
+        progress.clear()
+        say(str(error))
+        return INCONCLUSIVE
     finally:
         progress.clear()
     document = json.dumps(sweep_document(found), allow_nan=False)
@@ -66,7 +82,8 @@ def sweep(request: SweepRequest) -> int:
 
 
 def _swept(request: SweepRequest, progress: ProgressLine) -> Sweep:
-    """Raises ScenarioInvalid, PlanRefused and TraceInvalid."""
+    """Raises ScenarioInvalid, PlanRefused, TraceInvalid and ClusterFailed."""
+    _check_who(request)
     for path in request.output:
         if path.suffix not in _KINDS:
             raise PlanRefused(f"--output: {path} must end in .csv or .json")
@@ -79,15 +96,38 @@ def _swept(request: SweepRequest, progress: ProgressLine) -> Sweep:
     interval_us = interval_us_of(
         request.worst_interval, min(point.scenario.duration_us for point in points)
     )
-    return run_sweep(
-        points,
-        [axis.key for axis in axes],
-        request.replications,
-        on_threads(request.workers),
-        lambda done, total: progress("replications", done, total),
-        confidence=request.confidence,
-        interval_us=interval_us,
-    )
+    with _who(request) as scheduler:
+        return run_sweep(
+            points,
+            [axis.key for axis in axes],
+            request.replications,
+            scheduler,
+            lambda done, total: progress("replications", done, total),
+            confidence=request.confidence,
+            interval_us=interval_us,
+        )
+
+
+def _check_who(request: SweepRequest) -> None:
+    """Raises :class:`PlanRefused` for an address that is none, and for two who are to do it."""
+    given = {
+        "--workers": request.workers,
+        "--scheduler": request.scheduler,
+        "--cluster": request.cluster,
+    }
+    named = [option for option, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise PlanRefused(f"{' and '.join(named)}: one of them does the work; give one")
+    if request.scheduler is not None:
+        check_address(request.scheduler)
+
+
+def _who(request: SweepRequest) -> AbstractContextManager[Scheduler]:
+    if request.scheduler is not None:
+        return on_scheduler(request.scheduler)
+    if request.cluster is not None:
+        return on_worker_processes(request.cluster)
+    return nullcontext(on_threads(request.workers))
 
 
 def _lines(found: Sweep) -> Iterator[str]:
