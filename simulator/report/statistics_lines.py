@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from simulator.report.figures import THIN_SPACE, fixed, number, percent
-from simulator.statistics import Statistics
+from simulator.statistics import PREEMPTED_CALLS, Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class StatisticLine:
 
 def statistic_lines(statistics: Statistics) -> tuple[StatisticLine, ...]:
     erlang = f"{THIN_SPACE}E"
-    rows = (
+    rows: tuple[tuple[str, str, str, str], ...] = (
         (
             "offered_calls",
             "Offered calls",
@@ -74,4 +74,13 @@ def statistic_lines(statistics: Statistics) -> tuple[StatisticLine, ...]:
             "carried traffic over the mean limit",
         ),
     )
+    if statistics.preempted_calls is not None:
+        rows += (
+            (
+                PREEMPTED_CALLS,
+                "Preempted calls",
+                number(statistics.preempted_calls),
+                "calls that had to give way to a more important one",
+            ),
+        )
     return tuple(StatisticLine(*row) for row in rows)
