@@ -3,6 +3,8 @@
 import csv
 import json
 import pickle
+import socket
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -163,6 +165,11 @@ def test_files_and_the_table_say_the_same(office: Path, tmp_path: Path) -> None:
         (["--vary", "seed=1", "--confidence", "95"], "write a share like 0.95"),
         (["--vary", "seed=1", "--worst-interval", "2h"], "longer than the run"),
         (["--vary", "seed=1", "--set", "nmae=x"], "--set: nmae: is not in the scenario"),
+        (["--vary", "seed=1", "--scheduler", "10.0.0.5:8786"], "write tcp://HOST:PORT"),
+        (["--vary", "seed=1", "--scheduler", "http://10.0.0.5:8786"], "write tcp://HOST:PORT"),
+        (["--vary", "seed=1", "--scheduler", "tcp://h:99999"], "write tcp://HOST:PORT"),
+        (["--vary", "seed=1", "--scheduler", "tcp://h:1", "--cluster", "2"], "give one"),
+        (["--vary", "seed=1", "--workers", "2", "--cluster", "2"], "give one"),
     ],
 )
 def test_what_cannot_be_swept_is_refused(office: Path, arguments: list[str], said: str) -> None:
@@ -170,6 +177,25 @@ def test_what_cannot_be_swept_is_refused(office: Path, arguments: list[str], sai
     assert code == 2
     assert said in complaints
     assert not printed
+
+
+@pytest.mark.parametrize("who", [("--cluster", 2), ("--scheduler", "tcp://127.0.0.1:1")])
+def test_a_cluster_needs_its_extra(
+    office: Path, who: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, printed, complaints = invoke(office, "--vary", "seed=1", *who)
+    assert (code, printed) == (2, "")
+    assert "pip install 'busyhour[cluster]'" in complaints
+
+
+def test_nobody_at_the_address_is_said_at_once(office: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    code, printed, complaints = invoke(office, "--vary", "seed=1", "--scheduler", address)
+    assert (code, printed) == (3, "")
+    assert f"nobody listens at {address}" in complaints
 
 
 @pytest.mark.parametrize("missing", [(1, 3), (2, 0)])
