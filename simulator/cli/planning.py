@@ -162,6 +162,7 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    html: Html = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play a scenario over a grid of values, every point several times, with intervals."""
@@ -181,6 +182,7 @@ def sweep(
                 output=tuple(output or ()),
                 workers=workers,
                 as_json=as_json,
+                html=html,
                 scheduler=scheduler,
                 cluster=cluster,
             )

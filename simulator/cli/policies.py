@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from simulator.cli.common import finish
-from simulator.cli.planning import Overrides, ScenarioFile, Seed, Workers
+from simulator.cli.planning import Html, Overrides, ScenarioFile, Seed, Workers
 
 
 def policies(
@@ -62,6 +62,7 @@ def policies(
     seed: Seed = None,
     overrides: Overrides = None,
     workers: Workers = None,
+    html: Html = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare ways to share the slots among tenants, on the very same calls."""
@@ -84,6 +85,7 @@ def policies(
                 output=tuple(output or ()),
                 workers=workers,
                 as_json=as_json,
+                html=html,
             )
         )
 

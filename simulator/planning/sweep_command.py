@@ -24,6 +24,8 @@ from simulator.planning.sweep import sweep as run_sweep
 from simulator.planning.tasks import Scheduler, on_threads
 from simulator.planning.vary import axes_of
 from simulator.planning.words import interval_text, percent, span
+from simulator.report.pages import check_writable, command_text, write
+from simulator.report.pages.sweep_page import sweep_page
 from simulator.scenario_file import ScenarioInvalid
 from simulator.scenario_file.load import ScenarioSource
 from simulator.trace import TraceInvalid
@@ -51,10 +53,15 @@ class SweepRequest:
     as_json: bool
     scheduler: str | None = None
     cluster: int | None = None
+    html: Path | None = None
 
 
 def sweep(request: SweepRequest) -> int:
-    """Play a grid, write and print it; 2 for wrong input, 3 when a cluster fails."""
+    """Play a grid, write and print it; 2 for wrong input, 3 when a cluster fails.
+
+    Raises OSError where a file cannot be written.
+    """
+    check_writable("--html", request.html)
     progress = ProgressLine(request.scenario.stem, sys.stderr)
     try:
         found = _swept(request, progress)
@@ -77,8 +84,28 @@ def sweep(request: SweepRequest) -> int:
     for path in request.output:
         text = sweep_csv(found) if path.suffix == ".csv" else document + "\n"
         path.write_text(text, encoding="utf-8")
+    if request.html is not None:
+        write(sweep_page(found, _command(request)), request.html)
     print(document if request.as_json else "\n".join(_lines(found)), flush=True)
     return PASSED
+
+
+def _command(request: SweepRequest) -> str:
+    """The command to type again."""
+    return command_text(
+        "sweep",
+        request.scenario,
+        (
+            ("--vary", request.vary),
+            ("--replications", request.replications),
+            ("--confidence", request.confidence),
+            ("--worst-interval", request.worst_interval),
+            ("--seed", request.seed),
+            ("--set", request.overrides),
+            ("--output", request.output),
+            ("--html", request.html),
+        ),
+    )
 
 
 def _swept(request: SweepRequest, progress: ProgressLine) -> Sweep:

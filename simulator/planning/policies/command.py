@@ -17,6 +17,8 @@ from simulator.planning.policies.result import Comparison, Overload
 from simulator.planning.policies.text import comparison_lines
 from simulator.planning.result import PlanRefused
 from simulator.planning.target import TargetInvalid, parse_target
+from simulator.report.pages import check_writable, command_text, write
+from simulator.report.pages.policies_page import policies_page
 from simulator.scenario_file import ScenarioInvalid
 from simulator.scenario_file.load import ScenarioSource
 from simulator.trace import TraceInvalid
@@ -43,10 +45,15 @@ class PoliciesRequest:
     output: tuple[Path, ...]
     workers: int | None
     as_json: bool
+    html: Path | None = None
 
 
 def policies(request: PoliciesRequest) -> int:
-    """Compare, write and print; 2 for wrong input."""
+    """Compare, write and print; 2 for wrong input.
+
+    Raises OSError where a file cannot be written.
+    """
+    check_writable("--html", request.html)
     progress = ProgressLine(request.scenario.stem, sys.stderr)
     try:
         found = _compared(request, progress)
@@ -62,8 +69,31 @@ def policies(request: PoliciesRequest) -> int:
     document = json.dumps(comparison_document(found), allow_nan=False)
     for path in request.output:
         path.write_text(document + "\n", encoding="utf-8")
+    if request.html is not None:
+        write(policies_page(found, _command(request)), request.html)
     print(document if request.as_json else "\n".join(comparison_lines(found)), flush=True)
     return PASSED
+
+
+def _command(request: PoliciesRequest) -> str:
+    """The command to type again."""
+    return command_text(
+        "policies",
+        request.scenario,
+        (
+            ("--target", request.target),
+            ("--policy", request.policies),
+            ("--protect", request.protect),
+            ("--overload", request.overload),
+            ("--no-slots", not request.slots),
+            ("--replications", request.replications),
+            ("--confidence", request.confidence),
+            ("--seed", request.seed),
+            ("--set", request.overrides),
+            ("--output", request.output),
+            ("--html", request.html),
+        ),
+    )
 
 
 def _compared(request: PoliciesRequest, progress: ProgressLine) -> Comparison:
