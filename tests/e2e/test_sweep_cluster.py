@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
-import psutil
 import pytest
-from distributed import Client
 
 from simulator.planning.cluster import ClusterFailed, on_scheduler, play_if_same
 from simulator.planning.installation import installation
@@ -22,6 +22,10 @@ from simulator.planning.tasks import Scheduler, Step, Task, on_threads
 from simulator.planning.vary import axes_of
 from simulator.scenario_file.load import ScenarioSource
 from tests.e2e.running import ROOT, TIMEOUT_S, busyhour, environment
+
+# Neither says its types.
+psutil: Any = import_module("psutil")
+Client: Any = import_module("distributed").Client
 
 SCENARIO = """\
 version: 1
