@@ -8,13 +8,10 @@ from simulator.checker.columns import OFFER, OK, Bools, Columns, Names
 from simulator.checker.judgement import Alarm, Findings
 from simulator.checker.limits import LimitsOverTime, Range
 from simulator.checker.slots import Slots, beyond
-from simulator.checker.steps import FOREVER, UNLIMITED, Steps
+from simulator.checker.steps import FOREVER, UNLIMITED, Steps, greatest_among
 from simulator.checker.stretch import Evidence, in_order
 from simulator.history import Operation
 from simulator.trace import Int64s
-
-MOST_CANDIDATES = 1_000
-"""Admissions above a limit that is possibly lowered, looked at one by one until one is proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +61,28 @@ class Admissions:
         """More calls certainly held at once than any limit allowed when the last one got in.
 
         Of calls that hold a slot at one instant, the one admitted last found all the others
-        there. Its admission lies between the latest earliest admission and that instant.
+        there. Its admission lies between the latest earliest admission and that instant. Only
+        instants at which an admission is over by then need a look: between two of them calls only
+        leave, so fewer are held and the last of them may have come earlier.
         """
         admitted, released = self.slots.windows.admitted, self.slots.windows.released
         calls = self.slots.calls_of(tenant)
         calls = calls[admitted.sure[calls]]
         at_us = np.unique(admitted.high_us[calls])
         count = self.slots.just_after(tenant).at(at_us)
-        candidates = at_us[count > limit.greatest.at(at_us)]
+        above = count > limit.greatest.at(at_us)
+        at_us, count = at_us[above], count[above]
+        if not len(at_us):
+            return None
+        low, high = admitted.low_us[calls], admitted.high_us[calls]
         over = np.where(released.possible[calls], released.low_us[calls], FOREVER)
-        for instant in candidates[:MOST_CANDIDATES].tolist():
-            held = calls[(admitted.high_us[calls] <= instant) & (over > instant)]
-            last_low = admitted.low_us[held].max(keepdims=True)
-            most = int(limit.greatest.greatest(last_low, np.array([instant]))[0])
-            if len(held) > most:
-                return self._over_admission(tenant, most, held, instant)
-        return None
+        most = limit.greatest.greatest(greatest_among(high, over, low, at_us), at_us)
+        proven = np.flatnonzero(count > most)
+        if not len(proven):
+            return None
+        instant = int(at_us[proven[0]])
+        held = calls[(high <= instant) & (over > instant)]
+        return self._over_admission(tenant, int(most[proven[0]]), held, instant)
 
     def _over_admission(self, tenant: str | None, most: int, held: Int64s, instant: int) -> Alarm:
         admitted = self.slots.windows.admitted

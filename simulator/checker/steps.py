@@ -97,3 +97,27 @@ def larger(one: Steps, other: Steps) -> Steps:
     start = max(int(one.values[0]), int(other.values[0]))
     values = np.maximum(one.at(times), other.at(times))
     return Steps(times, np.concatenate(([start], values)).astype(np.int64))
+
+
+def greatest_among(low_us: Int64s, high_us: Int64s, values: Int64s, at_us: Int64s) -> Int64s:
+    """At each instant, the greatest value of the intervals ``[low, high)`` that hold it, or -1.
+
+    ``at_us`` is sorted, ``values`` are 0 or more. Every interval is put into two blocks of a sparse
+    table, and the blocks are halved down to single instants: O(n + k log k), all in arrays.
+    """
+    first = np.searchsorted(at_us, low_us, side="left")
+    last = np.searchsorted(at_us, high_us, side="left") - 1
+    some = first <= last
+    first, last, values = first[some], last[some], values[some]
+    levels = np.frexp((last - first + 1).astype(np.float64))[1] - 1
+    above = np.empty(0, np.int64)
+    for level in range(int(levels.max(initial=0)), -1, -1):
+        size = 1 << level
+        table = np.full(len(at_us) - size + 1, -1, np.int64)
+        table[: len(above)] = above
+        np.maximum(table[size : size + len(above)], above, out=table[size : size + len(above)])
+        chosen = levels == level
+        np.maximum.at(table, first[chosen], values[chosen])
+        np.maximum.at(table, last[chosen] - size + 1, values[chosen])
+        above = table
+    return above

@@ -1,16 +1,18 @@
 """What the intervals find of what there is: tiny histories against every order of their requests.
 
-The brute force tries all orders that the intervals allow, of offers and ends against one limit. An
-alarm where some order explains the answers would be false; a history without any such order must
+The brute force tries all orders that the intervals allow, of offers, ends and changes of the limit.
+An alarm where some order explains the answers would be false; a history without any such order must
 raise one in the classes below.
 """
 
 from functools import cache
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.checker import check_history
+from simulator.checker.steps import greatest_among
 from simulator.history import History, HistoryHeader, Operation, TenantLimits
 
 TENANTS = {"a": TenantLimits()}
@@ -39,7 +41,7 @@ def explained(operations: tuple[Operation, ...], limit: int) -> bool:
     """Whether some order of all operations, each within its interval, gives these answers."""
 
     @cache
-    def from_here(done: frozenset[int], held: frozenset[str]) -> bool:
+    def from_here(done: frozenset[int], held: frozenset[str], limit: int) -> bool:
         left = [place for place in range(len(operations)) if place not in done]
         if not left:
             return True
@@ -49,8 +51,11 @@ def explained(operations: tuple[Operation, ...], limit: int) -> bool:
             name = str(each.call_id)
             if each.invoke_us > first_over:
                 continue
-            after = held
-            if each.op == "end":
+            after, new_limit = held, limit
+            if each.op == "limits":
+                assert each.max_concurrent_calls is not None
+                new_limit = each.max_concurrent_calls
+            elif each.op == "end":
                 if name not in held:
                     continue
                 after = held - {name}
@@ -60,11 +65,15 @@ def explained(operations: tuple[Operation, ...], limit: int) -> bool:
                 after = held | {name}
             elif len(held) < limit:
                 continue
-            if from_here(done | {place}, after):
+            if from_here(done | {place}, after, new_limit):
                 return True
         return False
 
-    return from_here(frozenset(), frozenset())
+    return from_here(frozenset(), frozenset(), limit)
+
+
+def change(limit: int, low: int, high: int) -> Operation:
+    return Operation(op="limits", max_concurrent_calls=limit, invoke_us=low, complete_us=high)
 
 
 @st.composite
@@ -82,6 +91,18 @@ def histories(draw: st.DrawFn, *, rejections: bool, ends: bool) -> tuple[Operati
     return tuple(sorted(operations, key=lambda each: each.complete_us or 0))
 
 
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[Operation, ...]:
+    """Changes of the limit, one after the other."""
+    made, low = [], 0
+    for limit in draw(st.lists(st.integers(0, 3), max_size=2)):
+        low += draw(st.integers(1, 8))
+        high = low + draw(st.integers(0, 3))
+        made.append(change(limit, low, high))
+        low = high
+    return tuple(made)
+
+
 def alarmed(operations: tuple[Operation, ...], limit: int) -> bool:
     history = History(HistoryHeader(limit=limit, tenants=TENANTS), operations)
     return bool(check_history(history).alarms)
@@ -97,6 +118,52 @@ def test_an_alarm_means_that_no_order_explains_the_answers(
 ) -> None:
     if alarmed(operations, limit):
         assert not explained(operations, limit)
+
+
+@given(histories(rejections=True, ends=True), changes(), limits)
+@settings(max_examples=600, deadline=None)
+def test_an_alarm_means_that_with_changing_limits_too(
+    operations: tuple[Operation, ...], changed: tuple[Operation, ...], limit: int
+) -> None:
+    if alarmed((*operations, *changed), limit):
+        assert not explained((*operations, *changed), limit)
+
+
+def test_the_last_of_thousands_of_doubtful_admissions_is_judged_like_the_first() -> None:
+    """Two calls admitted at limit 2 and answered at limit 1, again and again; the last two not."""
+    operations: list[Operation] = []
+    for number in range(2_000):
+        at = 100 * number
+        operations += [change(2, at, at + 1)]
+        operations += [
+            offer(2 * number + k, at + 2 + k, at + 30 + k, admitted=True) for k in (0, 1)
+        ]
+        operations += [change(1, at + 10, at + 11)]
+        operations += [end(2 * number + k, at + 50, at + 51) for k in (0, 1)]
+    assert not alarmed(tuple(operations), 1)
+    at = 1_000_000
+    operations += [offer(k, at, at + 1, admitted=True) for k in (5_000, 5_001)]
+    (alarm,) = check_history(History(HistoryHeader(limit=1, tenants=TENANTS), operations)).alarms
+    assert alarm.kind == "over_admission"
+    assert set(alarm.calls) == {"c5000", "c5001"}
+
+
+intervals = st.tuples(st.integers(0, 12), st.integers(0, 8), st.integers(0, 20))
+
+
+@given(st.lists(intervals, max_size=8), st.sets(st.integers(0, 22), max_size=10))
+@settings(max_examples=300, deadline=None)
+def test_the_greatest_of_the_intervals_that_hold_an_instant(
+    held: list[tuple[int, int, int]], instants: set[int]
+) -> None:
+    at = sorted(instants)
+    low, length, values = np.array(held, np.int64).reshape(-1, 3).T
+    expected = [
+        max((value for begin, n, value in held if begin <= instant < begin + n), default=-1)
+        for instant in at
+    ]
+    found = greatest_among(low, low + length, values, np.array(at, np.int64))
+    assert found.tolist() == expected
 
 
 @given(histories(rejections=False, ends=True), limits)
