@@ -1,9 +1,10 @@
 """From the text of a scenario file to a scenario, or to all of its problems."""
 
+import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
-from typing import Final
+from typing import Any, Final
 
 from service.calls import Event, Lookup
 from simulator import scenario
@@ -60,6 +61,15 @@ class ScenarioSource:
         document = self._document.copy()
         apply_overrides(document, overrides)
         return document
+
+    def edited(
+        self, overrides: Sequence[str], edit: Callable[[dict[str, Any]], None]
+    ) -> "ScenarioSource":
+        """The file as it is under overrides and after ``edit``; problems keep their places."""
+        twin = copy.copy(self)
+        twin._document = self.document(overrides)
+        edit(twin._document.tree)
+        return twin
 
     def scenario(self, overrides: Sequence[str] = (), seed: int | None = None) -> scenario.Scenario:
         """See :func:`simulator.scenario_file.load_scenario`."""

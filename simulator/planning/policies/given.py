@@ -5,7 +5,6 @@ derived, or, under a new name, over the scenario as it is written. The keys are 
 file, as in ``--set``; ``*`` stands for every tenant.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -21,7 +20,7 @@ from simulator.scenario_file import Problem, ScenarioInvalid
 from simulator.scenario_file.document import OVERRIDE, Document
 from simulator.scenario_file.load import ScenarioSource
 from simulator.scenario_file.overrides import path_of
-from simulator.scenario_file.problems import did_you_mean, key_text, one_of
+from simulator.scenario_file.problems import did_you_mean, one_of
 
 POLICY: Final = "--policy"
 
@@ -78,17 +77,15 @@ class Given:
         return policies
 
     def _laid(self, asked: Asked, written: Scenario, derived: Callable[[str], Policy]) -> Policy:
-        below: list[str] = []
+        source, below = self.source, self.overrides
         rule = "the scenario with the keys given"
         if asked.name in BUILT_IN:
-            below = [
-                *_nothing_set(self.source.document(self.overrides)),
-                *keys_of(derived(asked.name).scenario),
-            ]
+            source = self.source.edited(self.overrides, _put_aside)
+            below = keys_of(derived(asked.name).scenario)
             rule = f"{asked.name} as it was derived, with the keys given"
-        document = self.source.document([*self.overrides, *below])
+        document = source.document(below)
         texts = [text for key in asked.overrides for text in _opened(key, document)]
-        found = self.source.scenario([*self.overrides, *below, *texts], self.seed)
+        found = source.scenario([*below, *texts], self.seed)
         _refuse_other_calls(asked, found, written)
         return fixed(asked.name, rule, found, least_limit(found))
 
@@ -138,23 +135,17 @@ def _opened(text: str, document: Document) -> list[str]:
     return [f"{place}={value.strip()}" for place in places_of(key.strip(), document)]
 
 
-def _nothing_set(document: Document) -> list[str]:
-    """Overrides that put aside all that the file says about sharing."""
-    tree: dict[str, Any] = document.tree
-    texts = []
-    nothing = {"max_concurrent_calls": "unlimited", "priority": "null"}
-    for tenant_id, tenant in tree["tenants"].items():
-        texts += [
-            f"{key_text(('tenants', tenant_id, name))}={nothing.get(name, '0')}"
-            for name in SHARING_KEYS
-            if isinstance(tenant, dict) and name in tenant
-        ]
+def _put_aside(tree: dict[str, Any]) -> None:
+    """Take all that a file says about sharing out of its values, and what it expects of it."""
+    for tenant in tree["tenants"].values():
+        for name in SHARING_KEYS:
+            tenant.pop(name, None)
     capacity = tree["capacity"]
-    if "policy" in capacity:
-        texts.append("capacity.policy=shared")
+    capacity.pop("policy", None)
     if changes := capacity.get("changes"):
-        texts.append(f"capacity.changes={json.dumps(_openings(changes))}")
-    return texts
+        capacity["changes"] = _openings(changes)
+    for name in ("expect", "thresholds"):
+        tree.pop(name, None)
 
 
 def _openings(changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -172,6 +163,8 @@ def _openings(changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _refuse_other_calls(asked: Asked, found: Scenario, written: Scenario) -> None:
+    if any(change.max_concurrent_calls is not None for change in found.changes):
+        raise PlanRefused(changing_limit(found))
     same = same_calls(found)[0] == same_calls(written)[0] and found.seed == written.seed
     if not same or plain(found).changes != plain(written).changes:
         known = ("capacity.max_concurrent_calls", "capacity.policy", "capacity.changes")
@@ -185,8 +178,6 @@ def _refuse_other_calls(asked: Asked, found: Scenario, written: Scenario) -> Non
                 )
             ]
         )
-    if any(change.max_concurrent_calls is not None for change in found.changes):
-        raise PlanRefused(changing_limit(found))
 
 
 def changing_limit(scenario: Scenario) -> str:
