@@ -172,8 +172,8 @@
     heads.forEach((head, place) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = head.textContent;
-      head.replaceChildren(button);
+      button.append(...head.childNodes);
+      head.append(button);
       button.addEventListener("click", () => {
         const rising = head.getAttribute("aria-sort") !== "ascending";
         for (const each of heads) each.removeAttribute("aria-sort");
