@@ -23,9 +23,7 @@ FEW_CALLS: Final = 200
 _ODD_ONE_OUT: Final = 0.001
 
 
-def make_grid(
-    first_us: int, last_us: int, weekday: int | None, cycle: Cycle | None = None
-) -> Grid:
+def make_grid(first_us: int, last_us: int, weekday: int | None, cycle: Cycle | None = None) -> Grid:
     """The slots for a log whose calls lie between two instants of wall time, both included.
 
     Slots are of 15 minutes, or as much shorter as a short log needs to have 16 of them. The window
