@@ -132,7 +132,7 @@ def main() -> None:
                 url=process.wait_until_ready(), admin_token=tokens.admin, call_token=tokens.call,
             )  # fmt: skip
             reader = ServiceReader(trace, settings.url, tokens.admin, tokens.call)
-            reader.prepare("bench-", may_change=True)
+            reader.prepare("bench-", may_change=True, speed=speed)
             reader.close()
             users, calls = arguments.users, arguments.calls
             rounds = [

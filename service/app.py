@@ -30,10 +30,9 @@ from service.api.security import RequireBearer, RequireToken, require_admin, req
 from service.clock import Clock, SystemClock, VirtualClock
 from service.database import Database
 from service.instructions import InstructionsCache, SqlInstructions
-from service.lifecycle import Deadlines
 from service.logs import get_logger
 from service.settings import Settings, microseconds
-from service.state.base import CallState
+from service.state.base import CallState, Deadlines
 from service.state.memory import MemoryCore, MemoryState
 from service.tenants import TenantDirectory
 

@@ -53,18 +53,6 @@ class Transition:
     adds_active_time: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long a call may stay in a state before it expires, in microseconds; None: for ever.
-
-    ``accepted_us`` runs from the accept to the start, ``active_us`` from the start to the end.
-    """
-
-    pending_us: int | None = None
-    accepted_us: int | None = None
-    active_us: int | None = None
-
-
 ADMITTED: Final = Answer(Decision.ADMITTED)
 ACCEPTED: Final = Answer(Decision.ACCEPTED)
 ACCEPTED_ON_FALLBACK: Final = Answer(Decision.ACCEPTED, fallback=True)

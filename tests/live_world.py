@@ -16,9 +16,9 @@ from urllib.parse import unquote
 import msgspec
 
 from service.calls import COUNTER_NAMES, Lookup, Outcome
-from service.lifecycle import Deadlines
 from service.state.base import (
     Answer,
+    Deadlines,
     Decision,
     LimitChange,
     LimitsInvalid,

@@ -12,8 +12,7 @@ from random import Random
 from typing import Any
 
 from service.calls import COUNTER_NAMES, Lookup, Outcome, all_figures
-from service.lifecycle import Deadlines
-from service.state.base import Answer, LimitChange, LimitsInvalid, TenantPolicy
+from service.state.base import Answer, Deadlines, LimitChange, LimitsInvalid, TenantPolicy
 from service.state.memory import MemoryCore
 from simulator.history import (
     CountersRead,

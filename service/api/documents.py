@@ -27,6 +27,7 @@ def capacity_document(snapshot: Snapshot, at_us: int, clock: str, testbed: bool)
         "clock": clock,
         "testbed": testbed,
         "max_concurrent_calls": snapshot.max_concurrent_calls,
+        "deadlines": asdict(snapshot.deadlines),
         "total": _figures(snapshot.total),
         "tenants": {
             tenant_id: {

@@ -4,6 +4,7 @@ And how the answers look, for the OpenAPI document; they are written without the
 """
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -26,7 +27,7 @@ from service.calls import (
     Reason,
     Scope,
 )
-from service.state.base import Decision
+from service.state.base import Deadlines, Decision
 
 MAX_CALLS = 1_000_000_000
 MAX_TEXT_LENGTH = 100_000
@@ -193,9 +194,16 @@ def capacity_model() -> type[BaseModel]:
         clock=(str, ...),
         testbed=(bool, ...),
         max_concurrent_calls=(int, ...),
+        deadlines=(_deadlines_model(), ...),
         total=(create_model("TotalRow", **row), ...),
         tenants=(dict[str, tenant], ...),
     )
+
+
+def _deadlines_model() -> Any:
+    """How long a call may stay in each state, in microseconds; null: for ever."""
+    times: dict[str, Any] = {field.name: (int | None, ...) for field in fields(Deadlines)}
+    return create_model("Deadlines", **times)
 
 
 def _figures(counters: Sequence[CounterSpec]) -> dict[str, Any]:

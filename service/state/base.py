@@ -104,6 +104,18 @@ class TenantSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a call may stay in a state before it expires, in microseconds; None: for ever.
+
+    ``accepted_us`` runs from the accept to the start, ``active_us`` from the start to the end.
+    """
+
+    pending_us: int | None = None
+    accepted_us: int | None = None
+    active_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Limits, slots and counters of everything at one instant.
 
@@ -112,6 +124,7 @@ class Snapshot:
 
     at_us: int
     max_concurrent_calls: int
+    deadlines: Deadlines
     total: TenantSnapshot
     tenants: Mapping[str, TenantSnapshot]
     decisions: Mapping[tuple[Reason, tuple[Scope, ...]], int]

@@ -15,7 +15,6 @@ from service.lifecycle import (
     TRANSITIONS,
     UNKNOWN_CALL,
     WRONG_STATE,
-    Deadlines,
     Input,
     Transition,
     Transitions,
@@ -24,6 +23,7 @@ from service.lifecycle import (
 from service.state.base import (
     Answer,
     CallView,
+    Deadlines,
     HeldCalls,
     LimitChange,
     Occupancy,
@@ -86,6 +86,7 @@ class MemoryCore:
         self._held: HeldCalls | None = None
         self._finished: deque[Call] = deque()
 
+        self._deadlines = deadlines
         self._watch = None if deadlines == Deadlines() else DeadlineWatch(deadlines)
         # No deadline and no forgetting falls due before this instant.
         self._due_us = NEVER_DUE
@@ -368,6 +369,7 @@ class MemoryCore:
         return Snapshot(
             at_us=self._at_us,
             max_concurrent_calls=self._ledgers.limit,
+            deadlines=self._deadlines,
             total=TenantSnapshot(None, slots, row),
             tenants=self._ledgers.snapshots(),
             decisions=dict(self._decisions),

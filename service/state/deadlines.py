@@ -3,7 +3,7 @@
 from typing import Final
 
 from service.calls import State
-from service.lifecycle import Deadlines
+from service.state.base import Deadlines
 from service.state.records import Call
 
 NEVER_DUE: Final = 1 << 62

@@ -6,8 +6,7 @@ from typing import Final
 import numpy as np
 
 from service.calls import COUNTERS, UNKNOWN_TENANT, Lookup, Outcome
-from service.lifecycle import Deadlines
-from service.state.base import Refusal
+from service.state.base import Deadlines, Refusal
 from service.state.memory import MemoryCore
 from simulator.engines import Inconclusive
 from simulator.engines.limits import limit_change, starting_policies

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from service.state.base import LimitChange, TenantPolicy
+from service.state.base import Deadlines, LimitChange, TenantPolicy
 from simulator.trace import Conditions, LimitsChange
 
 
@@ -23,12 +23,20 @@ def starting_policies(conditions: Conditions) -> dict[str, TenantPolicy]:
 
 def has_deadlines(conditions: Conditions) -> bool:
     """Whether any state expires."""
-    deadlines = (
-        conditions.pending_deadline_us,
-        conditions.accepted_deadline_us,
-        conditions.active_deadline_us,
+    return service_deadlines(conditions) != Deadlines()
+
+
+def service_deadlines(conditions: Conditions, speed: float = 1.0) -> Deadlines:
+    """The deadlines of a service that plays the run ``speed`` times as fast as it is written."""
+
+    def sooner(deadline_us: int | None) -> int | None:
+        return None if deadline_us is None else max(1, round(deadline_us / speed))
+
+    return Deadlines(
+        sooner(conditions.pending_deadline_us),
+        sooner(conditions.accepted_deadline_us),
+        sooner(conditions.active_deadline_us),
     )
-    return any(deadline is not None for deadline in deadlines)
 
 
 def limit_change(change: LimitsChange, policies: Mapping[str, TenantPolicy]) -> LimitChange:

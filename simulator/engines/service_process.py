@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -17,6 +17,7 @@ from typing import Final, Self
 import simulator
 from service.calls import US_PER_SECOND
 from simulator.engines import Inconclusive
+from simulator.engines.limits import service_deadlines
 from simulator.trace import CallTrace
 
 READY: Final = "busyhour listening on "
@@ -40,12 +41,23 @@ class Tokens:
     call: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 
+def deadline_setting(name: str) -> str:
+    """The setting of a deadline: ``pending_us`` is set by ``pending_deadline_s``."""
+    return f"{name.removesuffix('_us')}_deadline_s"
+
+
+def decimal_seconds(microseconds: int) -> str:
+    """Microseconds as the settings take them: exact decimal seconds."""
+    return f"{microseconds // US_PER_SECOND}.{microseconds % US_PER_SECOND:06d}"
+
+
 def service_settings(trace: CallTrace, *, speed: float | None = None) -> dict[str, str]:
     """The settings a trace is played with: ``BUSYHOUR_*`` in lower case, without the tokens.
 
     With a ``speed`` the service runs on the system clock, and its deadlines are that much shorter.
     """
     conditions = trace.conditions
+    deadlines = asdict(service_deadlines(conditions, speed or 1.0))
     settings = {
         "testbed": "true",
         "clock": "virtual" if speed is None else "system",
@@ -54,16 +66,9 @@ def service_settings(trace: CallTrace, *, speed: float | None = None) -> dict[st
         "max_remembered_calls": str(max(len(trace), _LEAST_MEMORY)),
         "log_level": "WARNING",
     }
-    deadlines = {
-        "pending_deadline_s": conditions.pending_deadline_us,
-        "accepted_deadline_s": conditions.accepted_deadline_us,
-        "active_deadline_s": conditions.active_deadline_us,
-    }
     for name, deadline_us in deadlines.items():
         if deadline_us is not None:
-            if speed is not None:
-                deadline_us = max(1, round(deadline_us / speed))
-            settings[name] = f"{deadline_us // US_PER_SECOND}.{deadline_us % US_PER_SECOND:06d}"
+            settings[deadline_setting(name)] = decimal_seconds(deadline_us)
     return settings
 
 

@@ -1,11 +1,14 @@
 """Brings a service to the limits and tenants a trace starts from, or says how it differs."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from service.calls import UNKNOWN_TENANT
 from simulator.engines import Inconclusive
+from simulator.engines.limits import has_deadlines, service_deadlines
+from simulator.engines.service_process import deadline_setting, decimal_seconds
 from simulator.engines.target import Document, Target
+from simulator.scenario_file.units import format_duration
 from simulator.trace import Conditions, TraceTenant
 
 INSTRUCTIONS_TEXT: Final = "Answer the call."
@@ -31,14 +34,21 @@ class Start:
 
 
 def prepare(
-    target: Target, conditions: Conditions, *, may_change: bool, clock: str = VIRTUAL
+    target: Target,
+    conditions: Conditions,
+    *,
+    may_change: bool,
+    clock: str = VIRTUAL,
+    speed: float = 1.0,
 ) -> Start:
     """Make sure the service is idle, runs on the ``clock`` and is set up as the trace says.
 
-    With ``may_change`` it is set up, otherwise it must be. Raises :class:`Inconclusive`.
+    With ``may_change`` it is set up, otherwise it must be; its deadlines, which only a restart
+    changes, must be those of the trace over ``speed`` either way. A service on the system clock
+    that does not tell its deadlines is taken at the trace's word. Raises :class:`Inconclusive`.
     """
     try:
-        return _prepare(target, conditions, may_change, clock)
+        return _prepare(target, conditions, may_change, clock, speed)
     except (KeyError, TypeError, AttributeError) as error:
         raise Inconclusive(
             f"{target.url} describes its limits in a form that is not known: "
@@ -46,7 +56,9 @@ def prepare(
         ) from error
 
 
-def _prepare(target: Target, conditions: Conditions, may_change: bool, clock: str) -> Start:
+def _prepare(
+    target: Target, conditions: Conditions, may_change: bool, clock: str, speed: float
+) -> Start:
     document = target.capacity()
     if document["clock"] != clock:
         raise Inconclusive(f"{target.url} {_WRONG_CLOCK[clock]}")
@@ -55,6 +67,7 @@ def _prepare(target: Target, conditions: Conditions, may_change: bool, clock: st
             f"{target.url} takes no planned lookups, which the scenario's instruction faults need; "
             "start it with BUSYHOUR_TESTBED=true"
         )
+    _check_deadlines(target, conditions, document, speed)
     held = document["total"]["in_use"]
     if held:
         raise Inconclusive(
@@ -77,6 +90,38 @@ def _prepare(target: Target, conditions: Conditions, may_change: bool, clock: st
             + ("" if may_change else " (--configure sets it up)")
         )
     return Start(document, document["at_us"])
+
+
+def _check_deadlines(
+    target: Target, conditions: Conditions, document: Document, speed: float
+) -> None:
+    here = service_deadlines(conditions, speed)
+    there = document.get("deadlines")
+    if there is None:
+        if document["clock"] == VIRTUAL and has_deadlines(conditions):
+            raise Inconclusive(
+                f"the scenario has deadlines, and {target.url} does not tell its own; "
+                "run it without --target"
+            )
+        return
+    for name, wanted in asdict(here).items():
+        if there[name] != wanted:
+            variable = f"BUSYHOUR_{deadline_setting(name).upper()}"
+            remedy = (
+                f"without {variable}"
+                if wanted is None
+                else f"with {variable}={decimal_seconds(wanted)}"
+            )
+            raise Inconclusive(
+                f"{target.url} lets calls stay {name.removesuffix('_us')} "
+                f"{_lasting(there[name])}, the scenario {_lasting(wanted)}"
+                + (f" at speed {speed:g}" if speed != 1 else "")
+                + f"; start it {remedy}"
+            )
+
+
+def _lasting(deadline_us: int | None) -> str:
+    return "for ever" if deadline_us is None else f"for {format_duration(deadline_us)}"
 
 
 def _policy(tenant: TraceTenant) -> dict[str, object]:

@@ -8,9 +8,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from simulator.engines import Inconclusive
 from simulator.engines.asgi import AsgiApp, AsgiTransport
-from simulator.engines.limits import has_deadlines
 from simulator.engines.service_process import ServiceProcess, Tokens, service_settings
 from simulator.engines.target import Target
 from simulator.trace import CallTrace
@@ -68,10 +66,7 @@ class OwnService:
 
 
 class GivenService:
-    """A service somebody else runs. It is set up only with ``configure``.
-
-    Its deadlines can neither be read nor set, so a trace that has some is inconclusive there.
-    """
+    """A service somebody else runs. It is set up only with ``configure``."""
 
     def __init__(
         self, url: str, admin_token: str, call_token: str, *, configure: bool = False
@@ -82,13 +77,7 @@ class GivenService:
         self._call_token = call_token
         self._configure = configure
 
-    def launch(self, trace: CallTrace, stack: ExitStack) -> Callable[[], Service]:
-        if has_deadlines(trace.conditions):
-            raise Inconclusive(
-                "the scenario has deadlines, which a running service neither tells nor changes; "
-                "run it without --target"
-            )
-
+    def launch(self, _trace: CallTrace, stack: ExitStack) -> Callable[[], Service]:
         def ready() -> Service:
             client = stack.enter_context(httpx.Client(base_url=self._url, timeout=TIMEOUT))
             target = Target(client, self._admin_token, self._call_token)

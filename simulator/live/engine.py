@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import httpx
 
 from service.calls import COUNTER_NAMES, UNKNOWN_TENANT
 from simulator.engines import Inconclusive
+from simulator.engines.limits import service_deadlines
 from simulator.engines.service_process import STOP_TIMEOUT_S
 from simulator.engines.setup import SYSTEM, prepare
 from simulator.engines.sources import TIMEOUT
@@ -133,7 +134,13 @@ class LiveEngine:
             with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as client:
                 may_change = targets.configure and (place == 0 or not self.settings.shared_limit)
                 target = Target(client, targets.admin_token, targets.call_token)
-                start = prepare(target, conditions, may_change=may_change, clock=SYSTEM)
+                start = prepare(
+                    target,
+                    conditions,
+                    may_change=may_change,
+                    clock=SYSTEM,
+                    speed=self.settings.speed,
+                )
             starts.append(start.before)
         if self.settings.shared_limit:
             return [_Group(targets.urls, starts[0])]
@@ -236,11 +243,7 @@ class _Run:
                 await client.__aexit__(None, None, None)
 
     def _header(self, group: _Group) -> HistoryHeader:
-        conditions, wall_us = self._plan.trace.conditions, self._plan.wall_us
-
-        def deadline(trace_us: int | None) -> int | None:
-            return None if trace_us is None else max(1, wall_us(trace_us))
-
+        conditions = self._plan.trace.conditions
         return HistoryHeader(
             limit=conditions.max_concurrent_calls,
             tenants={
@@ -250,11 +253,7 @@ class _Run:
                 for tenant in conditions.tenants
                 if tenant.configured
             },
-            deadlines=HistoryDeadlines(
-                deadline(conditions.pending_deadline_us),
-                deadline(conditions.accepted_deadline_us),
-                deadline(conditions.active_deadline_us),
-            ),
+            deadlines=HistoryDeadlines(**asdict(service_deadlines(conditions, self._plan.speed))),
             timeout_us=self._longest_us(),
             targets=group.urls,
             about={

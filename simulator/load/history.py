@@ -7,11 +7,13 @@ proven of the wider ones is proven.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Final
 
 import numpy as np
 
 from service.calls import SCOPE_SETS, Event, Outcome
+from simulator.engines.limits import service_deadlines
 from simulator.history import (
     CALL_OPS,
     CountersRead,
@@ -49,10 +51,6 @@ def header_of(
     conditions: Conditions, *, speed: float, url: str, about: Mapping[str, object]
 ) -> HistoryHeader:
     """The header of a run of a trace with these conditions at ``speed``."""
-
-    def sooner(deadline_us: int | None) -> int | None:
-        return None if deadline_us is None else max(1, round(deadline_us / speed))
-
     return HistoryHeader(
         limit=conditions.max_concurrent_calls,
         tenants={
@@ -62,11 +60,7 @@ def header_of(
             for tenant in conditions.tenants
             if tenant.configured
         },
-        deadlines=HistoryDeadlines(
-            sooner(conditions.pending_deadline_us),
-            sooner(conditions.accepted_deadline_us),
-            sooner(conditions.active_deadline_us),
-        ),
+        deadlines=HistoryDeadlines(**asdict(service_deadlines(conditions, speed))),
         targets=(url,),
         about=dict(about),
     )

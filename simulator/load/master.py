@@ -86,7 +86,11 @@ class MasterRun:
 
     def prepare(self) -> None:
         """Make the service ready. Raises :class:`Inconclusive`."""
-        self._reader.prepare(self._prefix, may_change=self._load.settings.configure)
+        self._reader.prepare(
+            self._prefix,
+            may_change=self._load.settings.configure,
+            speed=self._load.settings.speed,
+        )
 
     def begin(self) -> None:
         """Set the instant at which the trace begins, a little from now."""

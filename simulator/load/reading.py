@@ -53,9 +53,11 @@ class ServiceReader:
     def close(self) -> None:
         self._client.close()
 
-    def prepare(self, prefix: str, *, may_change: bool) -> None:
+    def prepare(self, prefix: str, *, may_change: bool, speed: float) -> None:
         """Make sure the service is idle and set up; call ids of the run begin with ``prefix``."""
-        start = prepare(self._target, self._conditions, may_change=may_change, clock=SYSTEM)
+        start = prepare(
+            self._target, self._conditions, may_change=may_change, clock=SYSTEM, speed=speed
+        )
         self._observer = Observer(
             self._target, start.before, self._conditions.configured_ids, prefix
         )

@@ -115,6 +115,12 @@ async def test_the_debug_document() -> None:
     assert list(document.items()) == list(expected.items())
 
 
+async def test_the_capacity_document_tells_the_deadlines() -> None:
+    async with running(pending_deadline_s="2.5") as client:
+        deadlines = (await client.capacity())["deadlines"]
+    assert deadlines == {"pending_us": 2_500_000, "accepted_us": None, "active_us": None}
+
+
 async def test_the_debug_document_follows_every_change() -> None:
     """What was sent before is sent again only while nothing has changed, deadlines included."""
     async with running(pending_deadline_s="1", **VIRTUAL) as client:

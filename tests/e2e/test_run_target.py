@@ -119,10 +119,39 @@ def test_a_wrong_token_and_a_closed_door_are_inconclusive(small: Path, target: R
     assert "did not answer" in inconclusive(run(small, nobody))
 
 
-def test_deadlines_cannot_be_told_from_outside(small: Path, target: Running) -> None:
-    small.write_text(
-        SMALL.replace("calls: 3}", "calls: 3, deadlines: {active: 1m}}"),
-    )
+def test_other_deadlines_than_the_scenarios_are_named_and_nothing_is_sent(
+    small: Path, target: Running
+) -> None:
+    small.write_text(SMALL.replace("calls: 3}", "calls: 3, deadlines: {active: 1m}}"))
     before = target.capacity()
-    assert "deadlines" in inconclusive(run(small, target, "--configure"))
+    assert inconclusive(run(small, target, "--configure")) == (
+        f"{target.url} lets calls stay active for ever, the scenario for 1m; "
+        "start it with BUSYHOUR_ACTIVE_DEADLINE_S=60.000000"
+    )
     assert target.capacity() == before
+
+
+def test_deadlines_the_scenario_lacks_are_named_and_agreeing_ones_are_played(
+    small: Path, tmp_path: Path
+) -> None:
+    settings = {"BUSYHOUR_MAX_CONCURRENT_CALLS": "3", "BUSYHOUR_ACTIVE_DEADLINE_S": "60"}
+    with service(tmp_path, **settings, **VIRTUAL) as running:
+        assert inconclusive(run(small, running, "--configure")) == (
+            f"{running.url} lets calls stay active for 1m, the scenario for ever; "
+            "start it without BUSYHOUR_ACTIVE_DEADLINE_S"
+        )
+        small.write_text(SMALL.replace("calls: 3}", "calls: 3, deadlines: {active: 1m}}"))
+        agreed = run(small, running, "--configure")
+        assert agreed.code == 0, agreed.err
+
+
+def test_live_deadlines_are_those_of_the_scenario_over_the_speed(
+    small: Path, tmp_path: Path
+) -> None:
+    small.write_text(SMALL.replace("calls: 3}", "calls: 3, deadlines: {active: 1m}}"))
+    with service(tmp_path, BUSYHOUR_ACTIVE_DEADLINE_S="60") as running:
+        live = ("--configure", "--engine", "live", "--speed", "60")
+        assert inconclusive(run(small, running, *live)) == (
+            f"{running.url} lets calls stay active for 1m, the scenario for 1s at speed 60; "
+            "start it with BUSYHOUR_ACTIVE_DEADLINE_S=1.000000"
+        )

@@ -7,8 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.calls import COUNTERS, UNKNOWN_TENANT, Counter, Lookup, Outcome, State
-from service.lifecycle import Deadlines
-from service.state.base import Answer, Decision, LimitChange, LimitsInvalid, Refusal, TenantPolicy
+from service.state.base import (
+    Answer,
+    Deadlines,
+    Decision,
+    LimitChange,
+    LimitsInvalid,
+    Refusal,
+    TenantPolicy,
+)
 from service.state.memory import MemoryCore
 from tests.property.memory_model import HELD, Model
 

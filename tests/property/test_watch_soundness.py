@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from service.api.documents import capacity_document
 from service.calls import Lookup, Outcome, published_figures
-from service.lifecycle import Deadlines
-from service.state.base import LimitChange, TenantPolicy
+from service.state.base import Deadlines, LimitChange, TenantPolicy
 from service.state.memory import MemoryCore
 from simulator.watch.checker import Watch
 from simulator.watch.documents import Poll, Read, capacity_of, debug_of, live_of

@@ -11,11 +11,11 @@ from service.calls import (
     Scope,
     State,
 )
-from service.lifecycle import Deadlines
 from service.metrics import LiveMetricsStore
 from service.state.base import (
     Answer,
     CallState,
+    Deadlines,
     Decision,
     LimitChange,
     LimitsInvalid,
