@@ -18,7 +18,11 @@ SOURCES = sorted(
     for path in (ROOT / package).rglob("*.py")
     if "__pycache__" not in path.parts
 )
-COMPILED_KERNELS = {"simulator/kernel/core.py", "simulator/planning/ladder_core.py"}
+COMPILED_KERNELS = {
+    "simulator/kernel/core.py",
+    "simulator/kernel/preemption.py",
+    "simulator/planning/ladder_core.py",
+}
 
 
 def relative(path: Path) -> str:
