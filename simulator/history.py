@@ -22,10 +22,12 @@ FORMAT: Final = "busyhour-history"
 VERSION: Final = 1
 
 CALL_OPS: Final = ("offer", "accept", "start", "refer", "end")
-OPS: Final = (*CALL_OPS, "limits", "read", "restart")
+OPS: Final = (*CALL_OPS, "limits", "read", "restart", "settled")
 RESULTS: Final = ("ok", "refused", "failed", "indefinite")
 
-OpName = Literal["offer", "accept", "start", "refer", "end", "limits", "read", "restart"]
+OpName = Literal[
+    "offer", "accept", "start", "refer", "end", "limits", "read", "restart", "settled"
+]  # fmt: skip
 Result = Literal["ok", "refused", "failed", "indefinite"]
 DecisionName = Literal[
     "admitted", "accepted", "started", "referred", "ended", "abandoned", "rejected"
@@ -63,7 +65,8 @@ class HistoryHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     - ``complete``: nobody else used the service during the run; false lets checks that need this
       rest.
     - ``deadlines``: those of the service, so that calls may end without being asked to.
-    - ``timeout_us``: how long the driver waits for an answer before it gives an operation up.
+    - ``timeout_us``: how long the driver waits for an answer before it gives an operation up; it
+      counts only in a history that was cut off and has no ``settled`` lines.
     - ``targets``: where the service was; they share one limit and one set of counters.
     - ``about``: whatever the driver wants to be remembered (scenario, seed, speed); not judged.
     """
@@ -112,7 +115,8 @@ class Operation(
     ``max_concurrent_calls`` (None: as before) and the whole new limits
     of each tenant in ``tenants``; ``read`` carries ``counters`` and ``in_use`` (one snapshot);
     ``restart`` says that the service was down somewhere between the two instants and lost its
-    state. ``target`` is an index into the header's ``targets``.
+    state; ``settled`` that everything that began before ``invoke_us`` stands above. ``target`` is
+    an index into the header's ``targets``.
     """
 
     op: OpName

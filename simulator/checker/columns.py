@@ -14,7 +14,7 @@ from simulator.trace import Int8s, Int32s, Int64s
 Bools = npt.NDArray[np.bool_]
 
 OP: Final = {name: code for code, name in enumerate(OPS)}
-OFFER, ACCEPT, START, REFER, END, LIMITS, READ, RESTART = range(len(OPS))
+OFFER, ACCEPT, START, REFER, END, LIMITS, READ, RESTART, SETTLED = range(len(OPS))
 OK, REFUSED, FAILED, INDEFINITE = range(4)
 RESULT: Final = {"ok": OK, "refused": REFUSED, "failed": FAILED, "indefinite": INDEFINITE}
 

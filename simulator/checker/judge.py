@@ -212,10 +212,15 @@ def _spans(restarts: Sequence[Operation]) -> list[tuple[int, int]]:
 def _hidden_from(history: History) -> int:
     """From when operations may be missing: those not yet answered when a history was cut off.
 
-    What was sent from then on may be anything, a restart included, so the stretch ends there.
+    What was sent from then on may be anything, a restart included, so the stretch ends there. The
+    driver said now and then from when on nothing was open any more; where it did not, nothing is
+    open for longer than the timeout that it keeps.
     """
     if not history.truncated:
         return FOREVER
+    settled = [each.invoke_us for each in history.operations if each.op == "settled"]
+    if settled:
+        return max(settled)
     if history.header.timeout_us is None or not history.operations:
         return 0
     last = max(

@@ -257,6 +257,7 @@ class Calls:
                 body = self._planned(row)
         client = target.client
         invoke_us = self._now_us()
+        begun = target.recorder.begins(invoke_us)
         self._requests += 1
         reply = Reply("indefinite")
         try:
@@ -271,6 +272,7 @@ class Calls:
                 op, call_id, invoke_us, self._now_us(), reply,
                 tenant_id=tenant_id, outcome=outcome, target=target.place,
             )  # fmt: skip
+            target.recorder.written(begun)
         return reply
 
     def _planned(self, row: int) -> bytes:

@@ -22,8 +22,8 @@ from simulator.trace import AfterOn
 TICK_US: Final = 20_000
 """How often the driver looks whether it was held up."""
 
-FLUSH_EVERY: Final = 50
-"""Ticks between two flushes of the histories."""
+SETTLE_EVERY: Final = 50
+"""Ticks after which the histories say anew up to when they are whole."""
 
 SETTLE_S: Final = 3.0
 """How long the driver waits, after it has ended every call, for the last slot to be freed."""
@@ -171,6 +171,7 @@ class Driver:
         self._policies.update(change.tenants)
         for target in self._firsts:
             invoke_us, reply = self._now_us(), Reply("indefinite")
+            begun = target.recorder.begins(invoke_us)
             try:
                 reply = await target.client.change_limits(document)
             finally:
@@ -192,6 +193,7 @@ class Driver:
                         target=target.place,
                     )
                 )
+                target.recorder.written(begun)
             if self._service is not None and change.max_concurrent_calls is not None:
                 self._service.limit_now = change.max_concurrent_calls
 
@@ -214,12 +216,14 @@ class Driver:
         service = self._service
         assert service is not None
         from_us = self._now_us()
+        begun = [target.recorder.begins(from_us) for target in self._firsts]
         try:
             await _to_its_end(service.kill)
         finally:
             # Written at once: its state is gone now, whatever becomes of the run until it is back.
-            for target in self._firsts:
+            for target, token in zip(self._firsts, begun, strict=True):
                 target.recorder.restarted(from_us, self._now_us(), target.place)
+                target.recorder.written(token)
         self.calls.forgotten(from_us)
         await asyncio.sleep(self._plan.wall_us(kill.restart_after_us) / 1e6)
         await _to_its_end(service.start_again)
@@ -278,9 +282,9 @@ class Driver:
             stall_us = now_us - last_us - TICK_US
             self._meters.longest_stall_us = max(self._meters.longest_stall_us, stall_us)
             last_us, ticks = now_us, ticks + 1
-            if ticks % FLUSH_EVERY == 0:
+            if ticks % SETTLE_EVERY == 0:
                 for target in self._firsts:
-                    target.recorder.flush()
+                    target.recorder.settle(now_us)
             if self._progress is not None:
                 self._progress(min(now_us, duration_us), duration_us)
 

@@ -36,6 +36,30 @@ class Recorder:
         self._writer = writer
         self._before = before
         self._results = results
+        self._begun = 0
+        self._under_way: dict[int, int] = {}
+
+    def begins(self, invoke_us: int) -> int:
+        """Something begins that is written down only later; a token to say then that it is.
+
+        ``invoke_us`` is not earlier than that of what began before.
+        """
+        self._begun += 1
+        self._under_way[self._begun] = invoke_us
+        return self._begun
+
+    def written(self, token: int) -> None:
+        """What began with ``token`` stands in the history now."""
+        del self._under_way[token]
+
+    def settle(self, now_us: int) -> None:
+        """Say up to when the history is whole, and hand it to the operating system.
+
+        Should the driver be cut off later, what it had written until then can still be judged.
+        """
+        settled_us = next(iter(self._under_way.values()), now_us)
+        self._writer.append(Operation(op="settled", invoke_us=settled_us, complete_us=now_us))
+        self._writer.flush()
 
     def call(
         self, op: OpName, call_id: str, invoke_us: int, complete_us: int, reply: Reply, **more: Any
@@ -97,9 +121,6 @@ class Recorder:
         self._writer.append(
             Operation(op="restart", invoke_us=invoke_us, complete_us=complete_us, target=target)
         )
-
-    def flush(self) -> None:
-        self._writer.flush()
 
     def _reading(self, document: Document) -> Reading:
         before, tenants = self._before, document["tenants"]

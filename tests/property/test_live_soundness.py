@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from service.calls import Event
 from simulator.checker import check_history
+from simulator.history import read_history
+from simulator.live import driver
 from simulator.live.calls import CallRules
 from simulator.live.plan import ClientFaults
-from simulator.scenario import CancelFault
+from simulator.scenario import CancelFault, ServiceKill
 from simulator.trace import CallTrace
 from tests.live_world import World, drawn_world, kinds, play
 from tests.strategies import seeded_trace, traces
@@ -47,6 +49,27 @@ def test_no_alarm_whatever_is_lost_or_late(trace: CallTrace, seed: int) -> None:
 def test_no_alarm_in_two_thousand_runs() -> None:
     for seed in range(2000):
         assert_sound(seeded_trace(seed), seed)
+
+
+@given(traces(12), st.integers(0, 2**32), st.booleans(), st.integers(0, 100))
+@settings(max_examples=60, deadline=None)
+def test_a_run_that_is_cut_off_anywhere_is_judged_up_to_where_it_was_whole(
+    trace: CallTrace, seed: int, killed: bool, percent: int
+) -> None:
+    rng = random.Random(seed)
+    kills = (ServiceKill(rng.randint(1, trace.conditions.duration_us), 5),) if killed else ()
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "SETTLE_EVERY", 1)
+        play(trace, Path(directory), world=drawn_world(rng), kills=kills)
+        path = Path(directory) / "history.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[: max(1, len(lines) * percent // 100)]))
+        history = read_history(path)
+    judged = check_history(history)
+    assert kinds(judged.alarms) == []
+    settled = [each.invoke_us for each in history.operations if each.op == "settled"]
+    if history.truncated and settled:
+        assert any(note.endswith(f"up to {settled[-1]} us") for note in judged.notes)
 
 
 @given(traces(12))

@@ -9,6 +9,8 @@ import pytest
 from service.calls import Event
 from service.state.memory import MemoryCore
 from simulator.checker import check_history
+from simulator.history import History
+from simulator.live import driver
 from simulator.live.calls import CallRules
 from simulator.live.plan import ClientFaults
 from simulator.results import Fate
@@ -357,3 +359,18 @@ def test_broken_controllers_are_given_away_by_their_answers(name: str, tmp_path:
 
 def test_a_sound_controller_under_the_same_traffic_is_not_accused(tmp_path: Path) -> None:
     assert kinds(check_history(play(_busy(), tmp_path).history).alarms) == []
+
+
+def test_what_was_whole_before_a_cut_is_judged_however_long_answers_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "SETTLE_EVERY", 1)
+    (broken,) = [each for each in GALLERY if each.name == "limit-off-by-one"]
+    world = World(make_core=broken.factory, timeout_us=3_600_000_000)
+    history = play(_busy(), tmp_path, world=world).history
+    settled = [place for place, each in enumerate(history.operations) if each.op == "settled"]
+    # The limit of 8 is exceeded early; a mark comes every 20 ms of the 310.
+    for place, judged in ((settled[0], False), (settled[-1], True)):
+        kept = History(history.header, history.operations[: place + 1], truncated=True)
+        alarms = {alarm.kind for alarm in check_history(kept).alarms}
+        assert ("over_admission" in alarms) is judged, place
