@@ -26,6 +26,7 @@ from simulator.results import Engine
 from simulator.run import run_live, run_scenario
 from simulator.scenario import Scenario
 from simulator.scenario_file import (
+    Problem,
     ScenarioInvalid,
     format_duration,
     json_schema,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from simulator.live.engine import LiveEngine
 
 LIVE: Final = "live"
+KERNEL: Final = "kernel"
 
 OF_VERDICT: Final = {
     Verdict.PASS: PASSED,
@@ -73,7 +75,7 @@ class EngineChoice:
 
     def engine(self) -> Engine:
         """The engine, where it is one in virtual time."""
-        if self.name == "kernel":
+        if self.name == KERNEL:
             from simulator.engines.kernel import KernelEngine
 
             return KernelEngine()
@@ -115,6 +117,16 @@ class EngineChoice:
             return list(only_live(scenario, self.name))
         return list(needs_own_service(scenario)) if self.targets else []
 
+    def policy_trouble(
+        self, path: Path, overrides: Sequence[str], scenario: Scenario
+    ) -> Problem | None:
+        """Why this engine cannot share slots as the scenario of the file says."""
+        from simulator.scenario_file.policy_trouble import policy_trouble
+
+        if self.name == KERNEL:
+            return None
+        return policy_trouble(path, overrides, scenario.policy, f"--engine {self.name}")
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -133,7 +145,11 @@ def run(
 ) -> int:
     """Run scenarios one after the other; none of them when one of the files is wrong."""
     scenarios, problems = _load_all(paths, overrides, seed)
-    problems += [trouble for _, scenario in scenarios for trouble in choice.troubles(scenario)]
+    for path, scenario in scenarios:
+        problems += choice.troubles(scenario)
+        trouble = choice.policy_trouble(path, overrides, scenario)
+        if trouble is not None:
+            problems.append(trouble)
     if problems:
         return _refuse(problems)
     codes = []

@@ -164,3 +164,15 @@ class Conditions:
 
 class TraceInvalid(ValueError):
     """A trace contradicts itself; the message says which row and what would be right."""
+
+
+def require_shared_policy(conditions: Conditions) -> None:
+    """For whoever has a service behind it, which knows the shared policy alone.
+
+    Raises :class:`TraceInvalid` for any other.
+    """
+    if conditions.policy != SharingPolicy.SHARED:
+        raise TraceInvalid(
+            f"the policy {conditions.policy} is played by the engine kernel alone; a service knows "
+            f"only {SharingPolicy.SHARED}"
+        )

@@ -90,6 +90,8 @@ def statistics_line(result: RunResult) -> str:
         parts.insert(0, f"blocking {100 * statistics.blocking:.3f} %")
     if statistics.time_congestion is not None:
         parts.append(f"time congestion {100 * statistics.time_congestion:.3f} %")
+    if statistics.preempted_calls is not None:
+        parts.append(f"{statistics.preempted_calls:,} preempted")
     return ", ".join(parts)
 
 

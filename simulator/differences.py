@@ -48,6 +48,8 @@ class Differences:
         differs = (expected.fate != observed.fate) | (expected.scopes != observed.scopes)
         for name in _INSTANTS:
             differs |= getattr(expected, f"{name}_us") != getattr(observed, f"{name}_us")
+        if expected.preempted_by is not None and observed.preempted_by is not None:
+            differs |= expected.preempted_by != observed.preempted_by
         rows = np.flatnonzero(differs)
         offered = np.where(
             expected.offered_us[rows] == NEVER,

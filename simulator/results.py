@@ -4,9 +4,9 @@ Both sides fill the same types and share nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,10 @@ class CallLog:
     started_us: npt.NDArray[np.int64]
     released_us: npt.NDArray[np.int64]
     preempted_by: npt.NDArray[np.int64] | None = None
+
+
+LOG_COLUMNS: Final = tuple(each.name for each in fields(CallLog) if each.name != "preempted_by")
+"""The columns every log has, whatever the policy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ _Bools = npt.NDArray[np.bool_]
 
 _NOBODY: Final = 2**62
 
+PREEMPTED_CALLS: Final = "preempted_calls"
+"""The statistic that only runs under the policy priority have."""
+
 
 @dataclass(frozen=True, slots=True)
 class TenantStatistics:
@@ -30,6 +33,7 @@ class TenantStatistics:
     blocking: float | None
     carried_erlangs: float
     peak_in_use: int
+    preempted_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Statistics:
     ``eventual_loss`` the share of first attempts whose last attempt made was rejected for
     capacity. ``time_congestion`` is the share of time with every slot in use, ``occupancy`` the
     carried traffic over the mean limit. ``tenants`` holds every configured tenant and
-    ``_unknown``.
+    ``_unknown``. ``preempted_calls`` are calls offered in the window that gave way to a more
+    important one; None under policies that make none give way.
     """
 
     offered_calls: int
@@ -55,10 +60,16 @@ class Statistics:
     occupancy: float | None
     window_us: int
     tenants: Mapping[str, TenantStatistics]
+    preempted_calls: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts and numbers, in the order of the fields."""
-        return asdict(self)
+        """Plain dicts and numbers, in the order of the fields; without preempted calls where the
+        policy knows none."""
+        document = asdict(self)
+        if self.preempted_calls is None:
+            for each in (document, *document["tenants"].values()):
+                del each[PREEMPTED_CALLS]
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,10 @@ class ServiceSums:
 
 @dataclass(frozen=True, slots=True)
 class WindowSums:
-    """The whole numbers that statistics are ratios of. ``limit_us`` is the limit times time."""
+    """The whole numbers that statistics are ratios of. ``limit_us`` is the limit times time.
+
+    ``preempts``: the policy makes calls give way to more important ones.
+    """
 
     window_us: int
     total: ServiceSums
@@ -89,6 +103,7 @@ class WindowSums:
     eventually_lost: int
     congested_us: int
     limit_us: int
+    preempts: bool = False
 
 
 def tenant_rows(conditions: Conditions) -> tuple[tuple[str, ...], _Ints]:
@@ -123,9 +138,11 @@ def statistics_from(sums: WindowSums) -> Statistics:
                 blocking=_blocking(tenant),
                 carried_erlangs=_ratio(tenant.slot_us, sums.window_us) or 0.0,
                 peak_in_use=tenant.peak_in_use,
+                preempted_calls=tenant.preempted if sums.preempts else None,
             )
             for name, tenant in sums.tenants.items()
         },
+        preempted_calls=total.preempted if sums.preempts else None,
     )
 
 
@@ -161,6 +178,7 @@ def window_sums(trace: CallTrace, log: CallLog) -> WindowSums:
         eventually_lost=_eventually_lost(trace, log, attempt, begin),
         congested_us=_congested_us(held, steps, begin, end),
         limit_us=_limit_us(steps, begin, end),
+        preempts=log.preempted_by is not None,
     )
 
 

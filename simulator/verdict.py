@@ -22,7 +22,7 @@ from simulator.differences import Differences
 from simulator.invariants import check_invariants
 from simulator.results import CheckpointState, Held, RunOutcome
 from simulator.scenario import Expectation, Threshold
-from simulator.statistics import Statistics
+from simulator.statistics import PREEMPTED_CALLS, Statistics
 from simulator.trace import CallTrace
 
 TOTAL: Final = "total"
@@ -200,9 +200,22 @@ def _oracle_checks(trace: CallTrace, observed: RunOutcome, expected: RunOutcome)
                     None if got is None else minutes_processed(got),
                     detail,
                 )
+    yield from _preempted_checks(observed, expected)
     apart = len(differences)
     detail = differences.first() if apart else ""
     yield Check("calls.differing", "oracle", not apart, 0, apart, detail)
+
+
+def _preempted_checks(observed: RunOutcome, expected: RunOutcome) -> Iterator[Check]:
+    """How many calls of each tenant gave way to others, where a policy makes them."""
+    if not expected.preempted and not observed.preempted:
+        return
+    due, seen = expected.preempted, observed.preempted
+    rows = [(TOTAL, sum(due.values()), sum(seen.values()))]
+    rows += [(f"tenants.{each}", due.get(each, 0), seen.get(each, 0)) for each in due]
+    for prefix, want, got in rows:
+        detail = "" if want == got else "calls that gave way to a more important one"
+        yield Check(f"{prefix}.{PREEMPTED_CALLS}", "oracle", got == want, want, got, detail)
 
 
 def _checkpoint_checks(observed: RunOutcome, expected: RunOutcome) -> Iterator[Check]:

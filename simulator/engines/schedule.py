@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls import Event
+from simulator.conditions import require_shared_policy
 from simulator.trace import NEVER, AfterOn, CallTrace, Conditions, DeliveryAction
 
 # Plain integers: an item's kind is compared several times for every event.
@@ -63,10 +64,12 @@ class Schedule:
     While it is iterated it must be told of every rejection and finish of a row that others depend
     on (:meth:`finished`); dependents are offered ``delay_us`` later, unless that is at or after
     the end of the run. With ``drain`` off, nothing at or after the end of the run is heard.
+    Raises :class:`~simulator.trace.TraceInvalid` for a sharing policy that no service knows.
     """
 
     def __init__(self, trace: CallTrace) -> None:
         conditions = trace.conditions
+        require_shared_policy(conditions)
         self._duration_us = conditions.duration_us
         self._drain = conditions.drain
         n = len(trace)

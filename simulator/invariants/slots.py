@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls import SCOPE_SETS, Scope
+from simulator.conditions import MOST_PRIORITY, SharingPolicy
 from simulator.results import CallLog, Fate
 from simulator.trace import NEVER, CallTrace, Conditions, Int64s
 
 Bools = npt.NDArray[np.bool_]
 
 _NO_CAP: Final = 2**62
+_NOBODY: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +90,40 @@ def _cap(cap: int | str | None) -> int:
 
 
 class _Intervals:
-    """Slots held over time by some calls: how many just before the offer at a given position.
+    """Slots held over time by some calls: how many were held when an offer was made.
 
     Positions number the offers of a run in the order they are made. A slot freed at t is free for
     every offer at t. A call of length zero is taken and freed at once, so only offers behind it may
-    count it as freed: the earlier ones do not count it as taken.
+    count it as freed: the earlier ones do not count it as taken. A slot that was given up for
+    another call is free from that call's position ``given_up`` on (_NOBODY: it was not).
     """
 
-    def __init__(self, position: Int64s, offered_us: Int64s, released_us: Int64s) -> None:
+    def __init__(
+        self, position: Int64s, offered_us: Int64s, released_us: Int64s, given_up: Int64s
+    ) -> None:
         self._taken = position
-        instant = released_us == offered_us
+        stayed = given_up == _NOBODY
+        instant = stayed & (released_us == offered_us)
         self._passed = position[instant]
-        self._freed = np.sort(released_us[~instant & (released_us != NEVER)])
+        self._freed = np.sort(released_us[stayed & ~instant & (released_us != NEVER)])
+        self._given_up = np.sort(given_up[~stayed])
 
     def before(self, position: Int64s, at_us: Int64s) -> Int64s:
-        """Slots in use just before the offers at these positions and instants."""
+        """Slots in use just before the admission of the offers at these positions and instants."""
         taken = np.searchsorted(self._taken, position, side="left")
         passed = np.searchsorted(self._passed, position, side="left")
         freed = np.searchsorted(self._freed, at_us, side="right")
-        return (taken - passed - freed).astype(np.int64)
+        given_up = np.searchsorted(self._given_up, position, side="right")
+        return (taken - passed - freed - given_up).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Offers:
-    """The offers that asked for a slot, in order; shapes (m,), and the full scopes of each."""
+    """The offers that asked for a slot, in order; shapes (m,), and the full scopes of each.
+
+    ``given_up`` is the position of the call that took an admitted call's slot over, or _NOBODY.
+    ``less_important`` are the held calls that could have been ended for an offer.
+    """
 
     row: Int64s
     tenant: Int64s
@@ -120,6 +132,8 @@ class _Offers:
     in_use: Int64s
     limit: Int64s
     full: npt.NDArray[np.int8]
+    given_up: Int64s
+    less_important: Int64s
 
 
 def _offers(trace: CallTrace, log: CallLog) -> _Offers:
@@ -132,8 +146,15 @@ def _offers(trace: CallTrace, log: CallLog) -> _Offers:
     admitted = log.fate[row] != Fate.REJECTED_CAPACITY
     position = np.arange(len(row))
 
+    given_up = np.full(len(row), _NOBODY, np.int64)
+    if log.preempted_by is not None:
+        position_of = np.full(n, _NOBODY, np.int64)
+        position_of[row] = position
+        taker = log.preempted_by[row]
+        given_up = np.where(taker == NEVER, _NOBODY, position_of[taker])
+
     def intervals(chosen: Bools) -> _Intervals:
-        return _Intervals(position[chosen], at_us[chosen], released_us[chosen])
+        return _Intervals(position[chosen], at_us[chosen], released_us[chosen], given_up[chosen])
 
     limits = _Limits(trace.conditions)
     limit, in_use = limits.total.at(at_us), intervals(admitted).before(position, at_us)
@@ -156,7 +177,25 @@ def _offers(trace: CallTrace, log: CallLog) -> _Offers:
         | (own >= caps) * _bit(Scope.TENANT)
         | (~total_full & (own >= reserved) & (spoken_for >= limit)) * _bit(Scope.RESERVED)
     )
-    return _Offers(row, tenant, at_us, admitted, in_use, limit, full.astype(np.int8))
+    leave_free = np.array([each.leave_free for each in trace.conditions.tenants], np.int64)[tenant]
+    full |= (~total_full & (limit - in_use <= leave_free)) * _bit(Scope.RESERVED)
+    less_important = np.zeros(len(row), np.int64)
+    rank = importance(trace.conditions)[tenant]
+    if trace.conditions.policy == SharingPolicy.PRIORITY:
+        for level in np.unique(rank).tolist():
+            below = intervals(admitted & (rank < level))
+            mine = rank == level
+            less_important[mine] = below.before(position[mine], at_us[mine])
+    return _Offers(
+        row, tenant, at_us, admitted, in_use, limit, full.astype(np.int8), given_up, less_important
+    )
+
+
+def importance(conditions: Conditions) -> Int64s:
+    """How important each tenant's calls are, shape (tenants,): more is more important."""
+    return np.array(
+        [-(each.priority or MOST_PRIORITY + 1) for each in conditions.tenants], np.int64
+    )
 
 
 def _bit(scope: Scope) -> int:
@@ -168,7 +207,10 @@ def _words(mask: int) -> str:
 
 
 def slot_findings(trace: CallTrace, log: CallLog) -> tuple[Finding, ...]:
-    """The laws of admission: nobody was let in past a full limit, nor kept out of a free slot."""
+    """The laws of admission: nobody was let in past a full limit, nor kept out of a free slot.
+
+    Under the policy priority there are two more, about who gives way.
+    """
     offers = _offers(trace, log)
     rejected = ~offers.admitted
     given = log.scopes[offers.row]
@@ -203,10 +245,40 @@ def slot_findings(trace: CallTrace, log: CallLog) -> tuple[Finding, ...]:
             rejected & (offers.full != 0) & (given != offers.full),
             "rejected for capacity",
         ),
+        *_priority_laws(trace.conditions, offers),
     )
     return tuple(
         finding(name, formula, _calls(trace, offers, given, np.flatnonzero(broken), done))
         for name, formula, broken, done in laws
+    )
+
+
+def _priority_laws(
+    conditions: Conditions, offers: _Offers
+) -> Iterator[tuple[str, str, Bools, str]]:
+    if conditions.policy != SharingPolicy.PRIORITY:
+        return
+    rank = importance(conditions)[offers.tenant]
+    gave_way = offers.given_up != _NOBODY
+    taker = np.where(gave_way, offers.given_up, 0)
+    # Without the call that gave way all slots but one were taken.
+    needless = (rank >= rank[taker]) | (offers.in_use[taker] + 1 != offers.limit[taker])
+    yield (
+        "preemption.needless",
+        "a call gives way only to a more important one, and only where every slot was taken",
+        gave_way & needless,
+        "ended for another call",
+    )
+    could_help = offers.in_use == offers.limit
+    yield (
+        "preemption.missed",
+        "nobody is turned away for the total alone while a less important call is held, unless"
+        " more are held than the limit",
+        ~offers.admitted
+        & (offers.full == _bit(Scope.TOTAL))
+        & could_help
+        & (offers.less_important > 0),
+        "rejected for capacity",
     )
 
 

@@ -62,6 +62,7 @@ def play_preemptive(
     by_name = dict(zip(names, levels.window_preempted.tolist(), strict=True))
     sums = replace(
         sums,
+        preempts=True,
         total=replace(sums.total, preempted=sum(by_name.values())),
         tenants={
             name: replace(each, preempted=by_name[name]) for name, each in sums.tenants.items()

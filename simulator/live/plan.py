@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls import Event
+from simulator.conditions import require_shared_policy
 from simulator.engines.schedule import OFFER, Dependent, dependents_of, hearings_of
 from simulator.scenario import CancelFault, DeliveryFault, Scenario
 from simulator.trace import NEVER, CallTrace, DeliveryAction, Int64s
@@ -62,6 +63,7 @@ class Plan:
         self.speed = speed
         n = len(trace)
         conditions = trace.conditions
+        require_shared_policy(conditions)
         self.duration_us = self.wall_us(conditions.duration_us)
         self.tenant_of: list[int] = trace.column("tenant").tolist()
         self.end_kind_of: list[int] = trace.column("end_kind").tolist()

@@ -1,12 +1,12 @@
 """Calls given one by one: read from a scenario file, and written into one that repeats a trace."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from service.calls import Event, Lookup, Outcome
 from simulator import scenario
-from simulator.conditions import UNLIMITED
+from simulator.conditions import UNLIMITED, SharingPolicy
 from simulator.scenario_file import model
 from simulator.scenario_file.problems import Path, Report, did_you_mean
 from simulator.scenario_file.units import format_duration
@@ -134,6 +134,9 @@ def _inline(value: object) -> str:
 
 def _capacity(conditions: Conditions) -> dict[str, Any]:
     capacity: dict[str, Any] = {"max_concurrent_calls": conditions.max_concurrent_calls}
+    is_shared = conditions.policy == SharingPolicy.SHARED
+    if not is_shared:
+        capacity["policy"] = str(conditions.policy)
     deadlines = {
         name: format_duration(value)
         for name, value in (
@@ -146,20 +149,19 @@ def _capacity(conditions: Conditions) -> dict[str, Any]:
     if deadlines:
         capacity["deadlines"] = deadlines
     if conditions.changes:
-        capacity["changes"] = [_change(change) for change in conditions.changes]
+        names = ("max_concurrent_calls", *(["reserved_calls"] if is_shared else []), "enabled")
+        capacity["changes"] = [_change(change, names) for change in conditions.changes]
     return capacity
 
 
-def _change(change: LimitsChange) -> dict[str, Any]:
+def _change(change: LimitsChange, names: Sequence[str]) -> dict[str, Any]:
     written: dict[str, Any] = {"at": format_duration(change.at_us)}
     if change.max_concurrent_calls is not None:
         written["max_concurrent_calls"] = change.max_concurrent_calls
     if change.tenants:
         written["tenants"] = {
             tenant_id: {
-                name: value
-                for name in ("max_concurrent_calls", "reserved_calls", "enabled")
-                if (value := getattr(values, name)) is not None
+                name: value for name in names if (value := getattr(values, name)) is not None
             }
             for tenant_id, values in change.tenants.items()
         }
@@ -168,6 +170,12 @@ def _change(change: LimitsChange) -> dict[str, Any]:
 
 def _tenants(conditions: Conditions) -> Iterator[tuple[str, dict[str, Any]]]:
     for tenant in conditions.tenants:
+        share: dict[str, Any] = {"reserved_calls": tenant.reserved_calls}
+        if conditions.policy == SharingPolicy.TRUNK_RESERVATION:
+            share = {"leave_free": tenant.leave_free}
+        elif conditions.policy == SharingPolicy.PRIORITY:
+            # Without a number it is the least important.
+            share = {"priority": tenant.priority} if tenant.priority else {}
         cap = tenant.max_concurrent_calls
         yield (
             tenant.tenant_id,
@@ -175,7 +183,7 @@ def _tenants(conditions: Conditions) -> Iterator[tuple[str, dict[str, Any]]]:
                 "configured": tenant.configured,
                 "enabled": tenant.enabled,
                 "max_concurrent_calls": UNLIMITED if cap is None else cap,
-                "reserved_calls": tenant.reserved_calls,
+                **share,
                 "instructions": tenant.instructions,
                 "fallback": tenant.fallback,
             },

@@ -3,6 +3,7 @@
 from simulator.conditions import POLICY_OF, SharingPolicy
 from simulator.scenario_file import model
 from simulator.scenario_file.problems import Report
+from simulator.statistics import PREEMPTED_CALLS
 
 
 def check_policy(shape: model.ScenarioShape, report: Report) -> None:
@@ -20,3 +21,12 @@ def check_policy(shape: model.ScenarioShape, report: Report) -> None:
                 if key in values.model_fields_set:
                     path = ("capacity", "changes", place, "tenants", tenant_id, key)
                     report(path, message, at_key=True)
+    if policy != SharingPolicy.PRIORITY:
+        for key in shape.thresholds:
+            if key.partition("{")[0] == PREEMPTED_CALLS:
+                report(
+                    ("thresholds", key),
+                    f"{PREEMPTED_CALLS} needs capacity.policy: {SharingPolicy.PRIORITY}, and it is "
+                    f"{policy}",
+                    at_key=True,
+                )

@@ -20,7 +20,7 @@ from simulator.trace import (
     TenantLimitsChange,
 )
 from tests.differential.agreement import assert_agree
-from tests.strategies import Row, conditions, make_trace, traces
+from tests.strategies import Row, conditions, make_trace, traces, traces_of_all_policies
 
 EASY = settings(max_examples=100, deadline=None, derandomize=True)
 
@@ -28,7 +28,7 @@ TIMES = ("offer_us", "setup_us", "connect_us", "hold_us", "refer_us", "patience_
 
 
 @EASY
-@given(traces())
+@given(traces_of_all_policies())
 def test_conservation_laws_hold(trace: CallTrace) -> None:
     broken = [found for found in check_invariants(trace, expect(trace)) if not found.ok]
     assert broken == []

@@ -9,7 +9,7 @@ import pytest
 from service.calls import COUNTERS, Counter, CounterSpec, Event
 from simulator.invariants import LAWS, check_invariants
 from simulator.oracle import expect
-from simulator.results import CallLog, Fate, Held, HeldRows, RunOutcome
+from simulator.results import LOG_COLUMNS, CallLog, Fate, Held, HeldRows, RunOutcome
 from simulator.trace import NEVER, CallTrace, DeliveryAction, LimitsChange, TraceTenant
 from tests.strategies import Row, conditions, make_trace
 
@@ -192,7 +192,7 @@ def test_ids_that_do_not_match_the_counts(trace: CallTrace, rows: HeldRows, word
 
 
 def spoiled_log(outcome: RunOutcome, spoil: Callable[[CallLog], None]) -> RunOutcome:
-    copies = {name: getattr(outcome.log, name).copy() for name in CallLog.__slots__}
+    copies = {name: getattr(outcome.log, name).copy() for name in LOG_COLUMNS}
     log = CallLog(**copies)
     spoil(log)
     return replace(outcome, log=log)

@@ -15,7 +15,7 @@ from simulator.report.charts import (
     draw_tenant,
 )
 from simulator.report.series import Series, series_of
-from simulator.results import CallLog
+from simulator.results import LOG_COLUMNS, CallLog
 from tests.report_samples import passing
 from tests.strategies import make_trace
 
@@ -131,7 +131,7 @@ def test_data_for_the_script_has_a_value_for_each_bin() -> None:
 def test_an_empty_run_can_be_drawn() -> None:
     result = passing()
     trace = make_trace(result.trace.conditions, [])
-    log = CallLog(*(getattr(result.observed.log, name)[:0] for name in CallLog.__slots__))
+    log = CallLog(*(getattr(result.observed.log, name)[:0] for name in LOG_COLUMNS))
     series = series_of(trace, log)
     assert not series.in_use_max.any()
     drawing = draw_slots(series, trace.conditions)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.calls import Reason
 from simulator.report.series import bin_edges, series_of
-from simulator.results import CallLog, Fate
+from simulator.results import LOG_COLUMNS, CallLog, Fate
 from simulator.trace import NEVER, CallTrace, Conditions, LimitsChange, TraceTenant
 
 REJECTED = {
@@ -190,7 +190,7 @@ def test_slot_time_beyond_int64_sums_still_comes_out_exactly() -> None:
     conditions = Conditions(day * 400, 10**6, TENANTS)
     one = [Call(0, 0, Fate.STILL_ACTIVE, day * 398, NEVER)]
     trace, log = columns(conditions, one)
-    many = CallLog(*(np.repeat(getattr(log, name), calls) for name in CallLog.__slots__))
+    many = CallLog(*(np.repeat(getattr(log, name), calls) for name in LOG_COLUMNS))
     assert calls * day * 398 > 2**63
     series = series_of(trace, many)
     assert series.in_use_mean[-1] == calls

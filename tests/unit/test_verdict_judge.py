@@ -7,7 +7,7 @@ import pytest
 
 from service.calls import COUNTERS, UNKNOWN_TENANT, Counter, CounterSpec
 from simulator.oracle import expect
-from simulator.results import CallLog, Fate, Held, HeldRows, RunOutcome
+from simulator.results import LOG_COLUMNS, CallLog, Fate, Held, HeldRows, RunOutcome
 from simulator.scenario import Expectation, Threshold
 from simulator.statistics import Statistics, TenantStatistics
 from simulator.trace import NEVER, CallTrace, TraceTenant
@@ -201,7 +201,7 @@ def test_a_missing_row_of_counters_fails(trace: CallTrace) -> None:
 
 
 def _relogged(outcome: RunOutcome, row: int, **values: int) -> RunOutcome:
-    columns = {name: getattr(outcome.log, name).copy() for name in CallLog.__slots__}
+    columns = {name: getattr(outcome.log, name).copy() for name in LOG_COLUMNS}
     for name, value in values.items():
         columns[name][row] = value
     return replace(outcome, log=CallLog(**columns))
