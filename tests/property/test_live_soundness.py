@@ -2,8 +2,10 @@
 
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,7 +67,9 @@ def test_a_run_that_is_cut_off_anywhere_is_judged_up_to_where_it_was_whole(
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(lines[: max(1, len(lines) * percent // 100)]))
         history = read_history(path)
-    judged = check_history(history)
+    # Up to the mark alone: a kill, done in a thread, takes as long as it likes in counted time.
+    header = msgspec.structs.replace(history.header, timeout_us=None)
+    judged = check_history(replace(history, header=header))
     assert kinds(judged.alarms) == []
     settled = [each.invoke_us for each in history.operations if each.op == "settled"]
     if history.truncated and settled:
