@@ -83,8 +83,12 @@ def _best_two(sample: Sample, start: tuple[float, float], tails: Callable[..., T
         return -log_likelihood(sample, tails(float(at[0]), float(at[1]))) / sample.n
 
     simplex = np.array([start, (start[0] + 0.1, start[1]), (start[0], start[1] + 0.1)])
-    options = {"xatol": 1e-9, "fatol": 1e-13, "maxiter": 600, "initial_simplex": simplex}
-    found = minimize(loss, start, method="Nelder-Mead", options=options)
+    found = minimize(
+        loss,
+        np.array(start),
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-13, "maxiter": 600, "initial_simplex": simplex},
+    )
     best: Floats = np.asarray(found.x, np.float64)
     return best
 
@@ -112,7 +116,13 @@ def _gamma(sample: Sample) -> Fit:
     def tails(log_mean: float, log_cv: float) -> Tails:
         shape = _clipped(math.exp(log_cv)) ** -2
         rate = shape * math.exp(-log_mean)
-        return lambda x: (special.gammainc(shape, rate * x), special.gammaincc(shape, rate * x))
+
+        def at(x: Floats) -> tuple[Floats, Floats]:
+            below: Floats = np.asarray(special.gammainc(shape, rate * x), np.float64)
+            above: Floats = np.asarray(special.gammaincc(shape, rate * x), np.float64)
+            return below, above
+
+        return at
 
     best = _best_two(sample, (0.0, math.log(_clipped(sample.cv))), tails)
     at = tails(*best)

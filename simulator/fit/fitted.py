@@ -25,9 +25,9 @@ class Cycle(StrEnum):
 class Grid:
     """Clock slots that counts are made in.
 
-    A call at wall time ``t`` lies in slot ``((t + offset_us) mod length_us) // slot_us``. The window
-    of the log is [from_us, until_us) in wall time, whole slots; ``exposure_us`` has shape (slots,)
-    as a tuple: how long each slot was watched, summed over the cycles.
+    A call at wall time ``t`` lies in slot ``((t + offset_us) mod length_us) // slot_us``. The log's
+    window is [from_us, until_us) in wall time, whole slots; ``exposure_us`` has a value a slot: how
+    long it was watched, summed over the cycles.
     """
 
     cycle: Cycle
@@ -215,6 +215,9 @@ class DispersionRow:
     freedom: int
     across: bool = False
     """Compared with the same time of other cycles, and not with its neighbours."""
+    level_cv: float = 0.0
+    """Of ``across``: how much the rate of a slot moves from cycle to cycle, relative to its mean,
+    by what the index has above 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +296,8 @@ class Fitted:
     """Day of the week on which the scenario starts, 0 is Monday; None where there are no dates."""
     starts: str
     """When the scenario starts, in words."""
+    span: str
+    """What the log spans, in words."""
     seed: int = 1
     notes: tuple[str, ...] = ()
     """Decisions that hold for the whole, in sentences."""

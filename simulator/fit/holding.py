@@ -106,14 +106,15 @@ def _in_cells(values_us: Int64s, step: int, mean: float, cv: float) -> tuple[Sam
     """
     distinct, counts = np.unique(values_us, return_counts=True)
     half = step / 2
-    low, high = np.maximum(distinct - half, 0.0), distinct + half
+    low: Floats = np.asarray(np.maximum(distinct - half, 0.0), np.float64)
+    high: Floats = distinct + half
     if len(distinct) > _MOST_CELLS:
         share = np.cumsum(counts) / counts.sum()
         firsts = np.unique(
             np.searchsorted(share, np.arange(_MOST_CELLS) / _MOST_CELLS, side="right")
         )
         firsts = firsts[firsts < len(distinct)]
-        between = (distinct[firsts[1:] - 1] + distinct[firsts[1:]]) / 2
+        between: Floats = (distinct[firsts[1:] - 1] + distinct[firsts[1:]]) / 2.0
         low = np.concatenate((low[:1], between))
         high = np.concatenate((between, high[-1:]))
         counts = np.add.reduceat(counts, firsts)

@@ -1,0 +1,221 @@
+"""From a call log to what a scenario says of it: the one place that knows the steps' order."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from service.calls import UNKNOWN_TENANT
+from simulator.fit.call_log import CallEnd, CallLog
+from simulator.fit.capacity import dispersion_of, suggest
+from simulator.fit.fitted import (
+    Cycle,
+    Durations,
+    Fitted,
+    Grid,
+    Rates,
+    Ringing,
+    TenantFit,
+)
+from simulator.fit.holding import FEWEST, fit_durations
+from simulator.fit.rates import added_up, counts_of, fit_rates, make_grid
+from simulator.fit.redials import fit_redials, redials_of_refused, wilson
+from simulator.fit.ringing import fit_ringing
+from simulator.fit.words import notes_of, warnings_of
+from simulator.scenario import Deterministic
+from simulator.traffic.samplers import mean_us
+
+Bools = npt.NDArray[np.bool_]
+Int64s = npt.NDArray[np.int64]
+
+_UNSEEN_HOLD_US: Final = 60_000_000.0
+BLOCKING: Final = 0.01
+"""Blocking for which slots are suggested."""
+_DATES: Final = "%a %d %b %Y, %H:%M"
+
+
+def fit_log(
+    log: CallLog,
+    *,
+    cycle: Cycle | None = None,
+    blocking: float = BLOCKING,
+    seed: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Fitted:
+    """Everything that is estimated from a log, which must hold a call.
+
+    ``cycle`` is what the rate profile repeats (None: a week if the log spans one, else nothing),
+    ``blocking`` the target of the suggested limit, ``seed`` that of the scenario. ``progress``
+    hears what is being done. Raises ValueError for a log without calls.
+    """
+    if not len(log):
+        raise ValueError("the log has no calls")
+    wall = log.wall_us()
+    arrivals = ~redials_of_refused(log)
+    weekday = None if log.clock is None else log.clock.weekday
+    # Wall time may step back where summer time ends, so the ends need not be the extremes.
+    grid = make_grid(int(wall.min()), int(wall.max()), weekday, cycle)
+    progress("rate profiles")
+    counts = np.array(
+        [
+            counts_of(grid, wall[arrivals & (log.tenant == place)])
+            for place in range(len(log.tenants))
+        ]
+    )
+    rates = fit_rates(grid, counts)
+    redials = fit_redials(log)
+    pool = _Pool(log)
+    tenants = []
+    for place, name in enumerate(_scenario_ids(log.tenants)):
+        progress(f"tenant {name}")
+        own = log.tenant == place
+        tenants.append(_tenant(log, pool, own, arrivals, place, name, rates[place]))
+    total = counts.sum(axis=0)
+    progress("dispersion")
+    dispersion = dispersion_of(grid, np.sort(wall[arrivals]), tenants, log.resolution_us)
+    fitted = Fitted(
+        grid=grid,
+        tenants=tuple(tenants),
+        duration_us=grid.length_us,
+        total_counts=tuple(total.tolist()),
+        total_rates=added_up(grid, rates, total),
+        dispersion=dispersion,
+        suggestion=suggest(tenants, grid.length_us, dispersion, blocking),
+        redials=redials,
+        weekday=_first_weekday(grid, weekday),
+        starts=_starts(grid, log),
+        span=_span(log),
+        seed=seed,
+    )
+    return replace(fitted, notes=notes_of(fitted), warnings=warnings_of(fitted))
+
+
+class _Pool:
+    """Durations of tenants, and of the others where a tenant has too few of its own."""
+
+    def __init__(self, log: CallLog) -> None:
+        self._log = log
+        self._answered = log.answered
+        self._rang = log.end != CallEnd.REFUSED
+        self._few_answered = self._few(self._answered)
+        self._few_rang = self._few(self._rang)
+        self._holds: dict[str, Durations] = {}
+        self._ringings: dict[str, Ringing] = {}
+
+    def _few(self, calls: Bools) -> Bools:
+        """Calls of the tenants that have too few of these calls."""
+        sizes = np.bincount(self._log.tenant[calls], minlength=len(self._log.tenants))
+        few: Bools = calls & (sizes < FEWEST)[self._log.tenant]
+        return few
+
+    def _chosen(self, own: Bools, calls: Bools, few: Bools) -> tuple[Bools, str]:
+        mine = own & calls
+        if mine.sum() >= FEWEST:
+            return mine, ""
+        if few.sum() >= FEWEST and few.sum() < calls.sum():
+            return few, "all tenants with few calls"
+        return (mine, "") if mine.sum() == calls.sum() else (calls, "all tenants")
+
+    def hold(self, own: Bools) -> Durations:
+        chosen, whose = self._chosen(own, self._answered, self._few_answered)
+        if not chosen.any():
+            return Durations(
+                chosen=Deterministic(_UNSEEN_HOLD_US),
+                chosen_name="deterministic",
+                n=0,
+                mean_us=0.0,
+                cv=0.0,
+                resolution_us=self._log.resolution_us,
+                distance=0.0,
+                accepted_distance=0.0,
+                why="no call was answered, so this stands for nothing that was seen",
+            )
+        if not whose or whose not in self._holds:
+            found = fit_durations(self._log.hold_us[chosen], self._log.resolution_us)
+            if not whose:
+                return found
+            self._holds[whose] = replace(found, pooled=whose)
+        return self._holds[whose]
+
+    def ringing(self, own: Bools) -> Ringing:
+        chosen, whose = self._chosen(own, self._rang, self._few_rang)
+        if not chosen.any():
+            return Ringing(Deterministic(0.0), None, 0, 0, 0.0, 0.0, 1.0)
+        if not whose or whose not in self._ringings:
+            answered = chosen & self._answered
+            found = fit_ringing(
+                self._log.setup_us[answered],
+                self._log.slot_us[chosen & ~answered],
+                self._log.resolution_us,
+            )
+            if not whose:
+                return found
+            self._ringings[whose] = replace(found, pooled=whose)
+        return self._ringings[whose]
+
+
+def _tenant(
+    log: CallLog, pool: _Pool, own: Bools, arrivals: Bools, place: int, name: str, rates: Rates
+) -> TenantFit:
+    hold, ringing = pool.hold(own), pool.ringing(own)
+    answered = int((own & log.answered).sum())
+    return TenantFit(
+        name=log.tenants[place],
+        tenant_id=name,
+        offers=int(own.sum()),
+        first_attempts=int((own & arrivals).sum()),
+        answered=answered,
+        rates=rates,
+        hold=hold,
+        ringing=ringing,
+        failed=wilson(int((own & (log.end == CallEnd.FAILED)).sum()), answered),
+        ends=tuple((end.name.lower(), int((own & (log.end == end)).sum())) for end in CallEnd),
+        slot_us_mean=ringing.model_slot_us_mean
+        + ringing.model_answered_share * mean_us(hold.chosen),
+    )
+
+
+def _scenario_ids(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The tenants' ids: their names, but for the one that scenarios reserve."""
+    taken = set(names)
+    ids = []
+    for name in names:
+        chosen = name
+        number = 1
+        while chosen == UNKNOWN_TENANT or (chosen != name and chosen in taken):
+            chosen = "unknown" if number == 1 else f"unknown-{number}"
+            number += 1
+        ids.append(chosen)
+    return tuple(ids)
+
+
+def _first_weekday(grid: Grid, weekday: int | None) -> int | None:
+    if weekday is None or grid.cycle is Cycle.DAY:
+        return None
+    if grid.cycle is Cycle.WEEK:
+        return 0
+    return (weekday + grid.from_us // 86_400_000_000) % 7
+
+
+def _starts(grid: Grid, log: CallLog) -> str:
+    if grid.cycle is Cycle.WEEK:
+        return "Monday 0:00" if log.clock else "the start of a week of the log"
+    if grid.cycle is Cycle.DAY:
+        return "midnight" if log.clock else "the start of a day of the log"
+    if log.clock is None:
+        return f"second {grid.from_us / 1e6:g} of the log"
+    origin = log.clock.origin.replace(tzinfo=None)
+    return (origin + timedelta(microseconds=grid.from_us)).strftime(_DATES)
+
+
+def _span(log: CallLog) -> str:
+    wall = log.wall_us()
+    first, last = int(wall.min()), int(wall.max())
+    if log.clock is None:
+        return f"{first / 1e6:g} s to {last / 1e6:g} s"
+    origin = log.clock.origin.replace(tzinfo=None)
+    ends = [(origin + timedelta(microseconds=each)).strftime(_DATES) for each in (first, last)]
+    return " to ".join(ends)

@@ -1,0 +1,132 @@
+"""Callers who call again: how likely after which end, how soon, how often.
+
+A scenario's callers redial after a refusal and after nothing else. So of the log only redials of
+refused calls are taken out of the arrivals: the scenario makes them again, whenever it refuses a
+call. Redials after busy or no answer stay among the arrivals, because nothing else would offer
+them, and their number and timing show as bursts.
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.fit.call_log import NOBODY, CallEnd, CallLog
+from simulator.fit.fitted import Redials, RedialsAfter, Share
+from simulator.fit.holding import fit_durations
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+WINDOW_US: Final = 1_800_000_000
+"""A call of the same caller within half an hour of a call's end is that call tried again."""
+_FEWEST: Final = 20
+_MOST_ATTEMPTS: Final = 1000
+_Z: Final = 1.959963984540054
+
+
+def wilson(part: int, whole: int) -> Share:
+    """A share and its 95 % interval (E. B. Wilson, Journal of the American Statistical Association
+    22, 1927); [0, 1] of nothing."""
+    if not whole:
+        return Share(0, 0, 0.0, 1.0)
+    share, square = part / whole, _Z * _Z
+    centre = (share + square / (2 * whole)) / (1 + square / whole)
+    half = (
+        _Z
+        / (1 + square / whole)
+        * math.sqrt(share * (1 - share) / whole + square / (4 * whole * whole))
+    )
+    return Share(part, whole, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def next_calls(log: CallLog) -> tuple[Int64s, Int64s]:
+    """For each call the row of its caller's next one to the same tenant (-1: none), and how long
+    after its end that came, in microseconds; shapes (n,).
+
+    The time is negative for a call made before the last one ended.
+    """
+    n = len(log)
+    following = np.full(n, -1, np.int64)
+    after = np.zeros(n, np.int64)
+    if log.caller is None or not n:
+        return following, after
+    order = np.lexsort((np.arange(n), log.caller, log.tenant))
+    one, two = order[:-1], order[1:]
+    same = (
+        (log.tenant[one] == log.tenant[two])
+        & (log.caller[one] == log.caller[two])
+        & (log.caller[one] != NOBODY)
+    )
+    following[one[same]] = two[same]
+    after[one[same]] = log.offer_us[two[same]] - log.offer_us[one[same]] - log.slot_us[one[same]]
+    return following, after
+
+
+def redials_of_refused(log: CallLog, window_us: int = WINDOW_US) -> Bools:
+    """Which offers are redials of a refused call, shape (n,): no arrivals of the scenario."""
+    following, after = next_calls(log)
+    soon = (following >= 0) & (after >= 0) & (after <= window_us)
+    again = soon & (log.end == CallEnd.REFUSED)
+    marked = np.zeros(len(log), np.bool_)
+    marked[following[again]] = True
+    return marked
+
+
+def fit_redials(log: CallLog, window_us: int = WINDOW_US) -> Redials | None:
+    """What the callers of a log do after each end; None where it does not tell callers apart or
+    none of them ever called again."""
+    if log.caller is None or not len(log):
+        return None
+    following, after = next_calls(log)
+    # Of calls near the end of the log it is not known whether they are tried again.
+    known = (log.caller != NOBODY) & (log.offer_us + log.slot_us + window_us <= log.offer_us[-1])
+    again = known & (following >= 0) & (after >= 0) & (after <= window_us)
+    if not again.any():
+        return None
+    rows = []
+    for end in CallEnd:
+        mine = known & (log.end == end)
+        if mine.any():
+            hits = again & mine
+            mean = float(after[hits].mean()) if hits.any() else 0.0
+            share = wilson(int(hits.sum()), int(mine.sum()))
+            rows.append(RedialsAfter(end.name.lower(), share, mean))
+    answered = known & log.answered
+    control = wilson(int((again & answered).sum()), int(answered.sum()))
+    basis, chosen = _basis(log, known)
+    hits = again & chosen
+    delays = np.maximum(after[hits], 1)
+    share = wilson(int(hits.sum()), int(chosen.sum()))
+    refused = basis == CallEnd.REFUSED.name.lower()
+    return Redials(
+        window_us=window_us,
+        after=tuple(rows),
+        control=control,
+        basis=basis,
+        probability=share.value,
+        delay=fit_durations(delays, log.resolution_us) if len(delays) else None,
+        max_attempts=_longest_chain(following, (after >= 0) & (after <= window_us) & chosen),
+        refused=refused,
+        removed=int(redials_of_refused(log, window_us).sum()),
+    )
+
+
+def _basis(log: CallLog, known: Bools) -> tuple[str, Bools]:
+    """Whose redials stand for those of a refused call: the nearest to it that were seen often."""
+    for end in (CallEnd.REFUSED, CallEnd.BUSY):
+        mine = known & (log.end == end)
+        if mine.sum() >= (_FEWEST if end is CallEnd.BUSY else 1):
+            return end.name.lower(), mine
+    return "unanswered", known & ~log.answered
+
+
+def _longest_chain(following: Int64s, again: Bools) -> int:
+    """Attempts of the most stubborn caller, the first one included."""
+    attempts = np.ones(len(following), np.int64)
+    longest = 1
+    for row in np.flatnonzero(again & (following >= 0)).tolist():
+        attempts[following[row]] = attempts[row] + 1
+        longest = max(longest, int(attempts[row]) + 1)
+    return min(longest, _MOST_ATTEMPTS)
