@@ -3,9 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,57 +19,8 @@ from simulator.report.result_json import document
 from simulator.result import RunResult
 from simulator.trace import TraceTenant
 from simulator.verdict import Verdict
+from tests.page_source import VOID, Page, references
 from tests.report_samples import HOSTILE, OTHER_ROW, failing, nothing_to_judge, passing
-
-VOID = {"meta", "link", "wbr", "br"}
-EMPTY_IN_SVG = {"path", "circle"}
-
-
-class Page(HTMLParser):
-    """A page taken apart: elements in order, tables as rows of text, scripts as they stand."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.tables: dict[str, list[list[str]]] = {}
-        self.scripts: list[tuple[dict[str, str | None], str]] = []
-        self.text = ""
-        self._rows: list[list[str]] = []
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.tags.append((tag, found))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self._rows = []
-            name = found.get("id") or found.get("data-tenant") or f"table {len(self.tables)}"
-            self.tables[name] = self._rows
-        elif tag == "tr":
-            self._rows.append([])
-        elif tag in ("td", "th"):
-            self._rows[-1].append("")
-        elif tag == "script":
-            self.scripts.append((found, ""))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in EMPTY_IN_SVG
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "script":
-            attrs, text = self.scripts[-1]
-            self.scripts[-1] = (attrs, text + data)
-        elif self.open and self.open[-1] != "style":
-            self.text += data
-            if "td" in self.open or "th" in self.open:
-                self._rows[-1][-1] += data
 
 
 def page_of(result: RunResult) -> Page:
@@ -157,14 +106,6 @@ def test_charts_are_there_in_numbers_too() -> None:
     at_ten = next(row for row in rows if row[0] == "0:00:10")
     # Bins of 5 s: both slots in use from 0:10 to 0:15, one call without a slot and one of ghost.
     assert at_ten == ["0:00:10", "2.0", "2", "2", "1", "1", "0"]
-
-
-def references(page: Page) -> Iterator[str]:
-    for _, attrs in page.tags:
-        for key in ("src", "href", "srcset", "action", "data"):
-            value = attrs.get(key)
-            if value is not None:
-                yield value
 
 
 @pytest.mark.parametrize(

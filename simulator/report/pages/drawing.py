@@ -28,7 +28,7 @@ def draw(chart: Chart) -> Drawing:
             layers.append(Layer(f"band tone-{line.tone}", path))
     for mark in chart.marks:
         place = (upward if mark.across else across).place(mark.at)
-        path = f"M0,{_down(place)}H{_SIDE}" if mark.across else f"M{_right(place)},0V{_SIDE}"
+        path = f"M0,{_down(place):g}H{_SIDE}" if mark.across else f"M{_right(place):g},0V{_SIDE}"
         layers.append(Layer(f"mark tone-{mark.tone}", path))
     for line in chart.lines:
         layers += _layers(line, chart.xs, across, upward)

@@ -47,7 +47,7 @@ def render(page: Page) -> bytes:
         data=data_of(data),
         has_charts=bool(charts),
     )
-    return source.encode("utf-8", "backslashreplace")
+    return source.lstrip().encode("utf-8", "backslashreplace")
 
 
 def write(page: Page, path: Path) -> None:

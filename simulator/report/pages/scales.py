@@ -15,6 +15,7 @@ _CLOCK_STEPS_S: Final = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
     *(3600 * hours for hours in (1, 2, 3, 4, 6, 12, 24, 48, 120, 240)),
 )
+_DAY_S: Final = 86_400
 _ROOM: Final = 1.06
 """How much higher than its largest value a chart is."""
 _HIGHEST_SHARE: Final = 1.0
@@ -163,7 +164,7 @@ def _ticks(axis: Axis, low: float, high: float) -> Iterable[Tick]:
 def _step(axis: Axis, length: float) -> float:
     if axis.kind is Kind.CLOCK:
         steps = (step for step in _CLOCK_STEPS_S if length <= _MOST_TICKS * step)
-        return next(steps, length)
+        return next(steps, _DAY_S * math.ceil(length / (_MOST_TICKS * _DAY_S)))
     power = 10.0 ** math.floor(math.log10(length / _MOST_TICKS))
     return next(
         step * power for step in (1, 2, 5, 10) if length <= _MOST_TICKS * step * power * 1.001

@@ -244,7 +244,10 @@ def _heat(
     shade = _shades([each.value for each in found.values() if each is not None])
     return Table(
         key=key,
-        caption=f"{title} by {sweep.keys[0]} (down) and {sweep.keys[1]} (across); the stronger the shade, the more",
+        caption=(
+            f"{title} by {sweep.keys[0]} (down) and {sweep.keys[1]} (across); the stronger the "
+            "shade, the more"
+        ),
         columns=(Column("", words=True), *(Column(name) for name in values[1])),
         rows=tuple(
             (name, *(_heat_cell(found.get((name, each)), shade) for each in values[1]))
