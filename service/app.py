@@ -1,9 +1,11 @@
 """The composition root: settings in, the service as an ASGI application out."""
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -36,6 +38,8 @@ from service.state.base import CallState, Deadlines
 from service.state.memory import MemoryCore, MemoryState
 from service.tenants import TenantDirectory
 
+_INSTANCE_BYTES: Final = 8
+
 
 class Service:
     """The running parts behind one ASGI application.
@@ -55,7 +59,9 @@ class Service:
         request_ids = RequestIds()
         parts = _Parts(
             calls=CallHandlers(state, clock, cache, testbed=settings.testbed),
-            readings=Readings(state, clock, testbed=settings.testbed),
+            readings=Readings(
+                state, clock, testbed=settings.testbed, instance=secrets.token_hex(_INSTANCE_BYTES)
+            ),
             admin=require_admin(settings.admin_token.get_secret_value()),
             caller=require_calls(settings.call_token.get_secret_value()),
         )

@@ -16,14 +16,18 @@ def tenants_document(policies: Mapping[str, TenantPolicy]) -> dict[str, Any]:
     return {"tenants": [tenant_document(*item) for item in policies.items()]}
 
 
-def capacity_document(snapshot: Snapshot, at_us: int, clock: str, testbed: bool) -> dict[str, Any]:
+def capacity_document(
+    snapshot: Snapshot, at_us: int, clock: str, testbed: bool, instance: str
+) -> dict[str, Any]:
     """Limits, slots and counters of everything, all from this one snapshot; ``at_us``: the time.
 
+    ``instance`` names the process since its start: calls and counters of another one are gone.
     A row that is not configured (removed tenants, and the shared row of unknown ones) shows a
     policy that admits nobody.
     """
     return {
         "at_us": at_us,
+        "instance": instance,
         "clock": clock,
         "testbed": testbed,
         "max_concurrent_calls": snapshot.max_concurrent_calls,

@@ -191,6 +191,7 @@ def capacity_model() -> type[BaseModel]:
     return create_model(
         "Capacity",
         at_us=(int, ...),
+        instance=(str, Field(description="Another one: the service began anew")),
         clock=(str, ...),
         testbed=(bool, ...),
         max_concurrent_calls=(int, ...),

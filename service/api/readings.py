@@ -16,7 +16,8 @@ from service.state.base import CallState, CallView, HeldCalls, Snapshot
 class Readings:
     """Reads for routes and lane. A method with a call id and a body is an endpoint of the lane."""
 
-    def __init__(self, state: CallState, clock: Clock, *, testbed: bool) -> None:
+    def __init__(self, state: CallState, clock: Clock, *, testbed: bool, instance: str) -> None:
+        self._instance = instance
         self._state = state
         self._clock = clock
         self._testbed = testbed
@@ -54,7 +55,7 @@ class Readings:
         now_us = self._clock.now_us()
         snapshot = await self.snapshot()
         at_us = max(now_us, snapshot.at_us)
-        return capacity_document(snapshot, at_us, self._clock.kind, self._testbed)
+        return capacity_document(snapshot, at_us, self._clock.kind, self._testbed, self._instance)
 
     async def snapshot(self) -> Snapshot:
         await self._settle()

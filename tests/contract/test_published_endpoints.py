@@ -121,6 +121,18 @@ async def test_the_capacity_document_tells_the_deadlines() -> None:
     assert deadlines == {"pending_us": 2_500_000, "accepted_us": None, "active_us": None}
 
 
+async def test_an_instance_keeps_its_name_and_another_one_has_another() -> None:
+    names = []
+    for _ in range(2):
+        async with running() as client:
+            first = (await client.capacity())["instance"]
+            await client.tenant("t1")
+            assert (await client.capacity())["instance"] == first
+        names.append(first)
+    assert all(names)
+    assert names[0] != names[1]
+
+
 async def test_the_debug_document_follows_every_change() -> None:
     """What was sent before is sent again only while nothing has changed, deadlines included."""
     async with running(pending_deadline_s="1", **VIRTUAL) as client:

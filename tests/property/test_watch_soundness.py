@@ -99,7 +99,7 @@ class World:
 
         return {
             "capacity": settled(
-                lambda: capacity_document(core.snapshot(), self.now_us, "system", False)
+                lambda: capacity_document(core.snapshot(), self.now_us, "system", False, "i")
             ),
             "total": settled(lambda: published_figures(core.total_counters())),
             "debug": settled(lambda: debug_document(core)),
