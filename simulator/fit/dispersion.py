@@ -45,7 +45,8 @@ def dispersion_rows(
         row = _within_blocks(grid, wall_us, interval, block)
         if row is not None:
             rows.append(row)
-    across = _across_cycles(grid, wall_us)
+    bunching = max((row.index for row in rows if row.interval_us == grid.slot_us), default=1.0)
+    across = _across_cycles(grid, wall_us, bunching)
     return (*rows, across) if across is not None else tuple(rows)
 
 
@@ -85,8 +86,12 @@ def _straight_lines(totals: Floats, parts: int) -> Floats:
     return shares
 
 
-def _across_cycles(grid: Grid, wall_us: Int64s) -> DispersionRow | None:
-    """Each slot of one cycle beside the same slot of the others."""
+def _across_cycles(grid: Grid, wall_us: Int64s, bunching: float) -> DispersionRow | None:
+    """Each slot of one cycle beside the same slot of the others.
+
+    ``bunching`` is the index of as long intervals among their neighbours; what is above it (and
+    above 1) is the level that moves from cycle to cycle.
+    """
     if grid.cycle is Cycle.SPAN or grid.cycles <= 1:
         return None
     slots = grid.length_us // grid.slot_us
@@ -104,10 +109,12 @@ def _across_cycles(grid: Grid, wall_us: Int64s) -> DispersionRow | None:
     row = _row(groups, grid.slot_us, grid.length_us)
     if row is None:
         return None
-    # Counts of mean m whose rate has cv c have the index 1 + m c**2.
+    # A level of cv c adds m c**2 to the index of counts with mean m.
     filled = [each[each.sum(axis=1) > 0] for each, _ in groups]
     mean = sum(float(each.sum()) for each in filled) / sum(each.size for each in filled)
-    return replace(row, across=True, level_cv=math.sqrt(max(0.0, row.index - 1) / mean))
+    return replace(
+        row, across=True, level_cv=math.sqrt(max(0.0, row.index - max(1.0, bunching)) / mean)
+    )
 
 
 def _row(

@@ -31,6 +31,7 @@ from simulator.traffic.samplers import mean_us
 Bools = npt.NDArray[np.bool_]
 Int64s = npt.NDArray[np.int64]
 
+_LONGEST_ID: Final = 200
 _UNSEEN_HOLD_US: Final = 60_000_000.0
 BLOCKING: Final = 0.01
 """Blocking for which slots are suggested."""
@@ -69,7 +70,7 @@ def fit_log(
     redials = fit_redials(log)
     pool = _Pool(log)
     tenants = []
-    for place, name in enumerate(_scenario_ids(log.tenants)):
+    for place, name in enumerate(scenario_ids(log.tenants)):
         progress(f"tenant {name}")
         own = log.tenant == place
         tenants.append(_tenant(log, pool, own, arrivals, place, name, rates[place]))
@@ -178,18 +179,29 @@ def _tenant(
     )
 
 
-def _scenario_ids(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The tenants' ids: their names, but for the one that scenarios reserve."""
-    taken = set(names)
+def scenario_ids(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Ids that a scenario takes, no two alike: the names themselves wherever they can be.
+
+    The reserved one becomes ``unknown``; characters that cannot be printed become ``?``, and what
+    is longer than an id may be is cut.
+    """
+    wanted = [_allowed(name) for name in names]
+    taken = {name for name, id_ in zip(names, wanted, strict=True) if name == id_}
     ids = []
-    for name in names:
-        chosen = name
-        number = 1
-        while chosen == UNKNOWN_TENANT or (chosen != name and chosen in taken):
-            chosen = "unknown" if number == 1 else f"unknown-{number}"
+    for name, base in zip(names, wanted, strict=True):
+        chosen, number = base, 1
+        while name != base and chosen in taken:
             number += 1
+            chosen = f"{base[: _LONGEST_ID - 8]}-{number}"
+        taken.add(chosen)
         ids.append(chosen)
     return tuple(ids)
+
+
+def _allowed(name: str) -> str:
+    if name in (UNKNOWN_TENANT, ""):
+        return "unknown"
+    return "".join(letter if letter.isprintable() else "?" for letter in name)[:_LONGEST_ID]
 
 
 def _first_weekday(grid: Grid, weekday: int | None) -> int | None:

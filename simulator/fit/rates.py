@@ -126,33 +126,34 @@ def fit_rates(grid: Grid, counts: Int64s) -> list[Rates]:
     """A profile for each tenant from its counts, shape (tenants, slots).
 
     A tenant with fewer than 200 calls cannot show its own shape: it takes that of all such tenants
-    together, times its share of their calls, unless its calls fall so unlike theirs that chance
-    would do it once in a thousand tenants (likelihood ratio test on the steps of the shape).
+    together (of all tenants, where those have fewer than 200 calls between them), times its share
+    of the calls, unless its calls fall so unlike theirs that chance would do it once in a thousand
+    tenants (likelihood ratio test on the steps of the shape).
     """
     totals = counts.sum(axis=1)
-    few = [row for row in range(len(counts)) if totals[row] < FEW_CALLS]
-    shared: dict[int, Rates] = {}
-    if len(few) > 1:
-        shape = _steps(grid, counts[few].sum(axis=0))
-        together = [row for row in few if not _unlike(counts[row], counts[few].sum(axis=0), shape)]
-        if len(together) > 1:
-            pooled = counts[together].sum(axis=0)
-            whole = rates_from(grid, pooled, _steps(grid, pooled))
-            shared = {
-                row: replace(
-                    whole,
-                    rates_per_us=tuple(
-                        rate * float(totals[row]) / max(1, int(pooled.sum()))
-                        for rate in whole.rates_per_us
-                    ),
-                    shared=True,
-                )
-                for row in together
-            }
+    few = totals < FEW_CALLS
+    if few.any() and len(counts) > 1:
+        pool = few if totals[few].sum() >= FEW_CALLS else np.ones(len(counts), np.bool_)
+        pooled = counts[pool].sum(axis=0)
+        shape = _steps(grid, pooled)
+        odd = np.array(
+            [few[row] and _unlike(each, pooled, shape) for row, each in enumerate(counts)]
+        )
+        few, pool = few & ~odd, pool & ~odd
+        pooled = counts[pool].sum(axis=0)
+        whole = rates_from(grid, pooled, _steps(grid, pooled))
     return [
-        shared[row] if row in shared else rates_from(grid, each, _steps(grid, each))
+        _part_of(whole, float(totals[row] / pooled.sum()))
+        if few[row] and len(counts) > 1
+        else rates_from(grid, each, _steps(grid, each))
         for row, each in enumerate(counts)
     ]
+
+
+def _part_of(whole: Rates, share: float) -> Rates:
+    return replace(
+        whole, rates_per_us=tuple(rate * share for rate in whole.rates_per_us), shared=True
+    )
 
 
 def _steps(grid: Grid, counts: Int64s) -> list[int]:

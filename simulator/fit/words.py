@@ -166,4 +166,4 @@ def _warnings(fitted: Fitted) -> Iterator[str]:
         yield f"No call was answered of {', '.join(unseen[:5])}: their holding time is made up."
     renamed = [each for each in fitted.tenants if each.name != each.tenant_id]
     for each in renamed:
-        yield f"{each.name!r} is reserved in scenarios; its calls are those of {each.tenant_id!r}."
+        yield f"The tenant {each.name!r} of the log is {each.tenant_id!r} in the scenario."
