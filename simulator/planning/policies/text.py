@@ -217,8 +217,8 @@ def _difference(difference: Difference | None) -> str:
         return "-"
     if difference.low == difference.high == 0:
         return "the same"
-    low, high = 100 * difference.low, 100 * difference.high
-    return f"{_signed_percent(difference.value)} ({low:+.2f} to {high:+.2f})"
+    low, high = _points(difference.low), _points(difference.high)
+    return f"{_points(difference.value)} % ({low} to {high})"
 
 
 def _interval(estimate: Estimate | None) -> str:
@@ -228,8 +228,9 @@ def _interval(estimate: Estimate | None) -> str:
     return f"{percent(estimate.value)} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
 
 
-def _signed_percent(value: float) -> str:
-    return f"{100 * value:+.2f} %"
+def _points(value: float) -> str:
+    text = f"{100 * value:+.2f}"
+    return text[1:] if float(text) == 0 else text
 
 
 def _signed(value: int | None) -> str:
