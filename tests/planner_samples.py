@@ -34,8 +34,8 @@ OTHER = "b|b"
 
 
 def share(per_mille: float) -> Estimate:
-    """A share with an interval of half its length around it."""
-    return Estimate(per_mille / 1000, 0.75 * per_mille / 1000, 1.25 * per_mille / 1000)
+    """A share with an interval a fifth of it to either side."""
+    return Estimate(per_mille / 1000, 0.8 * per_mille / 1000, 1.2 * per_mille / 1000)
 
 
 def point(limit: int, per_mille: float, other: str = OTHER, intervals: int = 4) -> Point:
