@@ -142,7 +142,7 @@ class CallLog:
     """The same of whoever was called."""
     clock: WallClock | None = None
     resolution_us: int = 1
-    """The step of the log's instants: 1,000,000 where they are written in whole seconds."""
+    """The step that all times of the log are multiples of: 1,000,000 where they are in seconds."""
     has_ends: bool = True
     """Whether ``end`` was read; without a column of it every answered call is COMPLETED."""
     broken: BrokenLines = field(default_factory=BrokenLines)
