@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from simulator.checker import Alarm, HistoryJudgement, check_history
+from simulator.checker.judgement import RESTARTED
 from simulator.console import say
 from simulator.exit_codes import FAILED, INCONCLUSIVE, INVALID, PASSED
 from simulator.history import HISTORY, HistoryInvalid, as_line, read_history
@@ -39,6 +40,8 @@ def verdict_of(judgement: HistoryJudgement) -> tuple[str, str]:
         return "fail", f"{count} alarm{'s' if count > 1 else ''}"
     if not judgement.calls_offered:
         return "inconclusive", "no call was offered"
+    if judgement.restarted:
+        return "inconclusive", RESTARTED
     if judgement.truncated:
         return "inconclusive", "the history is cut off; what is whole of it raises no alarm"
     return "pass", "every answer and every counter can be explained"

@@ -115,8 +115,9 @@ class Operation(
     ``max_concurrent_calls`` (None: as before) and the whole new limits
     of each tenant in ``tenants``; ``read`` carries ``counters`` and ``in_use`` (one snapshot);
     ``restart`` says that the service was down somewhere between the two instants and lost its
-    state; ``settled`` that everything that began before ``invoke_us`` stands above. ``target`` is
-    an index into the header's ``targets``.
+    state: ``unexpected`` if the driver did not plan it, and, where they are known, with the limits,
+    all the ``tenants`` and the ``deadlines`` in force since; ``settled`` that everything that
+    began before ``invoke_us`` stands above. ``target`` is an index into the header's ``targets``.
     """
 
     op: OpName
@@ -137,6 +138,8 @@ class Operation(
     tenants: dict[str, TenantLimits] | None = None
     counters: CountersRead | None = None
     in_use: InUseRead | None = None
+    unexpected: bool = False
+    deadlines: HistoryDeadlines | None = None
 
 
 class Closing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -12,7 +12,14 @@ from random import Random
 from typing import Any
 
 from service.calls import COUNTER_NAMES, Lookup, Outcome, all_figures
-from service.state.base import Answer, Deadlines, LimitChange, LimitsInvalid, TenantPolicy
+from service.state.base import (
+    Answer,
+    Deadlines,
+    LimitChange,
+    LimitsInvalid,
+    TenantPolicy,
+    TenantUnknown,
+)
 from service.state.memory import MemoryCore
 from simulator.history import (
     CountersRead,
@@ -40,7 +47,21 @@ class Play:
         self._factory = factory
         self._plain = plain
         self.limit = random.randint(1, 4)
-        self._policies = {}
+        self._policies: dict[str, TenantPolicy] = {}
+        self._configure()
+        self._core = self._new_core()
+        self._heap: list[tuple[int, float, Callable[[int], None]]] = []
+        self._operations: list[Operation] = []
+        self._calls = 0
+        self.header = HistoryHeader(
+            limit=self.limit,
+            tenants={name: _limits(policy) for name, policy in self._policies.items()},
+            deadlines=self._told_deadlines,
+        )
+
+    def _configure(self) -> None:
+        """Draw tenants that fit the limit, and deadlines."""
+        random = self._random
         reserved_left = self.limit
         for name in ("a", "b", "c")[: random.randint(1, 3)]:
             cap = random.choice([None, None, random.randint(1, 3)])
@@ -49,18 +70,11 @@ class Play:
             reserved_left -= reserved
             self._policies[name] = TenantPolicy(random.random() > 0.1, cap, reserved, True)
         deadlines = [
-            random.randint(5, 60) if not plain and random.random() < 0.2 else None for _ in range(3)
+            random.randint(5, 60) if not self._plain and random.random() < 0.2 else None
+            for _ in range(3)
         ]
         self._deadlines = Deadlines(*deadlines)
-        self._core = self._new_core()
-        self._heap: list[tuple[int, float, Callable[[int], None]]] = []
-        self._operations: list[Operation] = []
-        self._calls = 0
-        self.header = HistoryHeader(
-            limit=self.limit,
-            tenants={name: _limits(policy) for name, policy in self._policies.items()},
-            deadlines=HistoryDeadlines(*deadlines),
-        )
+        self._told_deadlines = HistoryDeadlines(*deadlines)
 
     def _new_core(self) -> MemoryCore:
         return self._factory(self.limit, tenants=self._policies, deadlines=self._deadlines)
@@ -78,7 +92,7 @@ class Play:
         if not self._plain:
             for _ in range(random.choice([0, 0, 1, 3])):
                 self._at(begin + random.randint(0, span), self._change)
-            if random.random() < 0.25:
+            for _ in range(random.choice([0, 0, 0, 1, 1, 2])):
                 self._at(begin + random.randint(0, span), self._restart)
         while self._heap:
             at_us, _, action = heapq.heappop(self._heap)
@@ -228,21 +242,34 @@ class Play:
         def apply(at_us: int) -> dict[str, Any]:
             try:
                 self._core.change_limits(change, at_us)
-            except LimitsInvalid:
+            except (LimitsInvalid, TenantUnknown):
                 return {"result": "refused", "code": "invalid"}
             return {}
 
         self._send(fields, now, apply)
 
     def _restart(self, now: int) -> None:
+        """Planned, or by somebody else, who may have changed the limits and then it tells them."""
         complete_us = now + self._random.randint(0, 12)
+        told: dict[str, Any] = {}
+        if self._random.random() < 0.5:
+            told["unexpected"] = True
 
         def gone(_at_us: int) -> None:
+            if told:
+                self.limit = self._random.randint(1, 4)
+                self._policies = {}
+                self._configure()
+                told["max_concurrent_calls"] = self.limit
+                told["tenants"] = {name: _limits(each) for name, each in self._policies.items()}
+                told["deadlines"] = self._told_deadlines
             self._core = self._new_core()
             self._at(complete_us, completed)
 
         def completed(at_us: int) -> None:
-            self._operations.append(Operation(op="restart", invoke_us=now, complete_us=at_us))
+            self._operations.append(
+                Operation(op="restart", invoke_us=now, complete_us=at_us, **told)
+            )
 
         self._at(self._random.randint(now, complete_us), gone)
 

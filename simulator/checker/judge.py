@@ -12,7 +12,7 @@ from simulator.checker.answers import judge_answers
 from simulator.checker.columns import INDEFINITE, OFFER, OK, Columns, Names, columns_of
 from simulator.checker.counters import CounterBounds
 from simulator.checker.judgement import Findings, HistoryJudgement
-from simulator.checker.limits import LimitsOverTime, limits_over_time
+from simulator.checker.limits import LimitsOverTime, ended_us, limits_over_time
 from simulator.checker.reads import (
     IN_USE,
     Key,
@@ -27,7 +27,13 @@ from simulator.checker.steps import FOREVER
 from simulator.checker.stretch import Evidence
 from simulator.checker.tenancy import judge_tenancy
 from simulator.checker.windows import windows_of
-from simulator.history import History, HistoryHeader, Operation, TenantLimits
+from simulator.history import (
+    History,
+    HistoryDeadlines,
+    HistoryHeader,
+    Operation,
+    TenantLimits,
+)
 
 
 def check_history(
@@ -43,7 +49,8 @@ def check_history(
     found = Findings([], [], [])
     columns, names, others = columns_of(history)
     operations = history.operations
-    restarts = _spans([operations[place] for place in others["restart"]])
+    restarts = [operations[place] for place in others["restart"]]
+    spans = _spans(restarts)
     changes = tuple(operations[place] for place in others["limits"])
     whole = _Whole(
         header=header,
@@ -55,6 +62,7 @@ def check_history(
         limits=limits_over_time(
             header, changes, restarts, tenants_known=history.header.tenants is not None
         ),
+        restarts=restarts,
         hidden_from_us=_hidden_from(history),
     )
     if header.limit is None:
@@ -67,14 +75,17 @@ def check_history(
             f"which is up to {max(0, whole.hidden_from_us)} us"
         )
     judge_snapshots(whole.reads, _with_rows(whole.limits), found)
-    edges = [(-1, -1), *restarts, (whole.hidden_from_us, FOREVER)]
+    edges = [(-1, -1), *spans, (whole.hidden_from_us, FOREVER)]
     for before, after in pairwise(edges):
         _judge_stretch(whole, before, after, found)
-    if restarts:
+    if spans:
         found.note(
-            f"the service lost its state {len(restarts)} time{'s' if len(restarts) > 1 else ''}: "
+            f"the service lost its state {len(spans)} time{'s' if len(spans) > 1 else ''}: "
             "each stretch was judged by itself, operations during a restart only as possible"
         )
+    unexpected = [each for each in restarts if each.unexpected]
+    for each in unexpected:
+        found.note(f"nobody planned the restart between {each.invoke_us} and {ended_us(each)} us")
     offered = columns.call[(columns.op == OFFER) & np.isin(columns.result, (OK, INDEFINITE))]
     return HistoryJudgement(
         alarms=tuple(found.alarms),
@@ -83,6 +94,7 @@ def check_history(
         operations=len(operations),
         calls_offered=len(np.unique(offered)),
         truncated=history.truncated,
+        restarted=bool(unexpected),
     )
 
 
@@ -97,7 +109,17 @@ class _Whole:
     changes: tuple[Operation, ...]
     reads: Sequence[Read]
     limits: LimitsOverTime
+    restarts: Sequence[Operation]
     hidden_from_us: int
+
+    def deadlines_after(self, restart: tuple[int, int]) -> HistoryDeadlines:
+        """Those of the service since a restart: the last ones that were told by then."""
+        told = [
+            (ended_us(each), each.deadlines)
+            for each in self.restarts
+            if each.deadlines is not None and ended_us(each) <= restart[1]
+        ]
+        return max(told, key=lambda each: each[0])[1] if told else self.header.deadlines
 
 
 def _judge_stretch(
@@ -113,7 +135,8 @@ def _judge_stretch(
     others_from_us = after[0]
     if not whole.header.complete or unknown_left_over:
         others_from_us = -1
-    windows = windows_of(columns, len(whole.names.calls), whole.header.deadlines)
+    deadlines = whole.deadlines_after(before)
+    windows = windows_of(columns, len(whole.names.calls), deadlines)
     if after[0] < FOREVER:
         gone = np.minimum(windows.released.low_us, after[0])
         released = replace(windows.released, low_us=gone, possible=np.ones(len(gone), np.bool_))
@@ -135,7 +158,7 @@ def _judge_stretch(
         whole.names,
         evidence,
         found,
-        may_expire=whole.header.deadlines != type(whole.header.deadlines)(),
+        may_expire=deadlines != HistoryDeadlines(),
     )
     judge_growth(reads, found)
     found.bounds.clear()
@@ -201,7 +224,7 @@ def _spans(restarts: Sequence[Operation]) -> list[tuple[int, int]]:
     """The instants of restarts, those that overlap joined."""
     joined: list[tuple[int, int]] = []
     for each in sorted(restarts, key=lambda each: each.invoke_us):
-        end = each.invoke_us if each.complete_us is None else each.complete_us
+        end = ended_us(each)
         if joined and each.invoke_us <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from simulator.history import Operation
 
@@ -35,11 +35,19 @@ class Bound:
     observed: float
 
 
+RESTARTED: Final = (
+    "the service was restarted by somebody else meanwhile; what can be said of each of its lives "
+    "raises no alarm"
+)
+"""Why a history without an alarm proves nothing when it has an unexpected restart."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryJudgement:
     """All alarms of a history, and what could not be judged.
 
-    ``bounds`` are those of the last read. ``notes`` say, one line each, what was left out and why.
+    ``restarted``: the service was restarted though the driver did not plan it. ``bounds`` are those
+    of the last read. ``notes`` say, one line each, what was left out and why.
     """
 
     alarms: tuple[Alarm, ...]
@@ -48,6 +56,7 @@ class HistoryJudgement:
     operations: int
     calls_offered: int
     truncated: bool
+    restarted: bool = False
 
     @property
     def sound(self) -> bool:

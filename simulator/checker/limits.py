@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import numpy as np
 
@@ -73,26 +73,28 @@ class LimitsOverTime:
 def limits_over_time(
     header: HistoryHeader,
     changes: Iterable[Operation],
-    restarts: Sequence[tuple[int, int]],
+    restarts: Sequence[Operation],
     *,
     tenants_known: bool,
 ) -> LimitsOverTime:
     """What may have been in force when. ``tenants_known``: the header names all tenants.
 
-    ``restarts`` are the instants between which each restart happened. Afterwards the limits may be
-    those of the beginning or those before it: which of them a service keeps is its own affair.
+    After one of the ``restarts`` the limits are those that it came with, if it tells them. Else
+    they may be those of a beginning or those before it: which of them a service keeps is its own
+    affair.
     """
     writes = []
+    spans = [(each.invoke_us, ended_us(each)) for each in restarts]
     for change in changes:
         if change.result in ("ok", "indefinite"):
             answered = change.result == "ok" and change.complete_us is not None
             low, high = change.invoke_us, change.complete_us if answered else FOREVER
             assert high is not None
-            overlaps = any(begin <= high and low <= end for begin, end in restarts)
+            overlaps = any(begin <= high and low <= end for begin, end in spans)
             sure = answered and not overlaps
             writes.append(Write(low, high, sure, change.max_concurrent_calls, change.tenants or {}))
     initial = header.tenants or {}
-    writes += [Write(begin, end, False, header.limit, initial) for begin, end in restarts]
+    writes += _begun_anew(header, restarts, [write.tenants for write in writes])
     writes.sort(key=lambda write: write.low_us)
     total = None
     if header.limit is not None:
@@ -102,6 +104,32 @@ def limits_over_time(
         named = dict.fromkeys(initial)
     ranges = {name: _ranges(writes, initial.get(name, UNCONFIGURED), name) for name in named}
     return LimitsOverTime(total, ranges, tenants_known)
+
+
+def _begun_anew(
+    header: HistoryHeader, restarts: Sequence[Operation], named: Iterable[Mapping[str, object]]
+) -> list[Write]:
+    """What may be in force after each restart. ``named`` are tenants that changes named."""
+    restarts = sorted(restarts, key=lambda each: each.invoke_us)
+    spans = [(each.invoke_us, ended_us(each)) for each in restarts]
+    told = [each.tenants or {} for each in restarts]
+    nobody = dict.fromkeys(chain(header.tenants or {}, *named, *told), UNCONFIGURED)
+    beginnings = [(header.limit, nobody | (header.tenants or {}))]
+    writes = []
+    for place, (restart, (begin, end)) in enumerate(zip(restarts, spans, strict=True)):
+        if restart.max_concurrent_calls is None and restart.tenants is None:
+            writes += [Write(begin, end, False, *each) for each in beginnings]
+            continue
+        others = (*spans[:place], *spans[place + 1 :])
+        alone = not any(low <= end and begin <= high for low, high in others)
+        beginnings.append((restart.max_concurrent_calls, nobody | told[place]))
+        writes.append(Write(begin, end, alone, *beginnings[-1]))
+    return writes
+
+
+def ended_us(restart: Operation) -> int:
+    """When a restart was over at the latest."""
+    return restart.invoke_us if restart.complete_us is None else restart.complete_us
 
 
 def _ranges(writes: Sequence[Write], initial: TenantLimits, tenant_id: str) -> TenantRanges:
