@@ -110,7 +110,7 @@ def plan(scenario: str = "office", other: str = OTHER) -> Plan:
         replications=64,
         points=points,
         curve=curve,
-        offered_erlangs=40.125,
+        offered_erlangs=40.25,
         offered=tuple(
             OfferedInterval(place * 15 * MINUTE, (place + 1) * 15 * MINUTE, erlangs)
             for place, erlangs in enumerate((30.0, 38.0, 48.5, 41.0))
@@ -121,7 +121,7 @@ def plan(scenario: str = "office", other: str = OTHER) -> Plan:
         ),
         worst_answer=53,
         with_room_for_all=share(1),
-        formula=Formula(40.125, True, 53, 0.0173, False, ("rejected callers try again",)),
+        formula=Formula(40.25, True, 53, 0.0173, False, ("rejected callers try again",)),
         sensitivity=sensitivity(),
         explanation=("50 slots meet blocking<0.01.",),
         assumptions=(f"The traffic is as {scenario} says.", "Losses come in clusters."),

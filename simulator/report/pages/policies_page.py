@@ -117,15 +117,15 @@ def _sign(difference: Difference | None) -> str:
 def _against_cell(difference: Difference | None) -> Cell:
     if difference is None:
         return Cell(NOTHING, sort=0.0)
-    below = f"{_points(difference.low)} to {_points(difference.high)}"
+    below = f"{_points(difference.low)} to {_points(difference.high)}{THIN_SPACE}%"
     below += "" if difference.is_sure else ", may be chance"
-    return Cell(_points(difference.value), difference.value, below=below)
+    return Cell(f"{_points(difference.value)}{THIN_SPACE}%", difference.value, below=below)
 
 
 def _points(value: float) -> str:
     """A difference of shares in per cent, with its sign."""
     text = fixed(100 * value, 2)
-    return f"{'+' if value > 0 and text != '0.00' else ''}{text}{THIN_SPACE}%"
+    return f"{'+' if value > 0 and text != '0.00' else ''}{text}"
 
 
 def _loss_section(found: Comparison) -> Section:
