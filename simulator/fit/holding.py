@@ -107,7 +107,7 @@ def _in_cells(values_us: Int64s, step: int, mean: float, cv: float) -> tuple[Sam
     distinct, counts = np.unique(values_us, return_counts=True)
     half = step / 2
     low: Floats = np.asarray(np.maximum(distinct - half, 0.0), np.float64)
-    high: Floats = distinct + half
+    high: Floats = np.asarray(distinct + half, np.float64)
     if len(distinct) > _MOST_CELLS:
         share = np.cumsum(counts) / counts.sum()
         firsts = np.unique(

@@ -1,0 +1,250 @@
+"""The sections of the page about durations: holding times against the families, setup, patience."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from simulator.fit.distribution_text import duration_text, significant
+from simulator.fit.fitted import Candidate, Cells, Durations, Fitted, TenantFit
+from simulator.fit.tails import longer_than
+from simulator.fit.words import percent
+from simulator.report.figures import NOTHING, fixed, number
+from simulator.report.pages.blocks import (
+    Axis,
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Folded,
+    Kind,
+    Line,
+    Section,
+    Shape,
+    Table,
+    Text,
+)
+from simulator.scenario import (
+    Distribution,
+    Empirical,
+    Gamma,
+    HyperExponential,
+    Lognormal,
+    Pareto,
+    Weibull,
+)
+
+_POINTS: Final = 48
+_MOST_SHOWN: Final = 4
+_MOST_FAMILIES: Final = 3
+_LEAST_SHARE: Final = 1e-6
+_TONES: Final = (1, 3, 4)
+_DATA_TONE: Final = 2
+
+
+def holding_section(fitted: Fitted) -> Section:
+    """Holding times of the largest tenants, and the pooled ones, against what was fitted."""
+    blocks: list[Block] = [
+        Text(
+            "Distance is the largest difference between the distribution of the log and that of "
+            "the family (Kolmogorov-Smirnov). No p-value goes with it: the parameters were fitted "
+            "to the same calls, and of a long log the usual tables would refuse every family. A "
+            "family is taken if it has the least AIC of those that are near enough and keep the "
+            "mean; where none is, the calls themselves are, as equal parts."
+        )
+    ]
+    shown: set[str] = set()
+    for place, tenant in enumerate(_by_size(fitted)):
+        whose = tenant.hold.pooled or tenant.name
+        if whose in shown or not tenant.hold.n:
+            continue
+        parts = list(_holding_blocks(f"hold-{place}", whose, tenant.hold))
+        if not shown:
+            blocks += parts
+        else:
+            blocks.append(Folded(f"{whose}: {tenant.hold.chosen_name}", tuple(parts)))
+        shown.add(whose)
+        if len(shown) == _MOST_SHOWN:
+            break
+    return Section("holding", "Holding times", tuple(blocks))
+
+
+def _by_size(fitted: Fitted) -> list[TenantFit]:
+    return sorted(fitted.tenants, key=lambda each: -each.answered)
+
+
+def _holding_blocks(key: str, whose: str, hold: Durations) -> Iterator[Block]:
+    if hold.cells is None:
+        yield Text(f"{whose}: {number(hold.n)} calls, each {duration_text(hold.mean_us)}.")
+        return
+    yield _survival_chart(key, whose, hold, hold.cells)
+    yield _candidate_table(key, whose, hold)
+
+
+def _survival_chart(key: str, whose: str, hold: Durations, cells: Cells) -> Chart:
+    edges = np.array(cells.edges_us)
+    ended = np.concatenate(([0.0], np.cumsum(cells.counts))) / sum(cells.counts)
+    least = max(float(edges[edges > 0][0]), float(edges[-1]) / 1e5)
+    wanted = np.geomspace(least, float(edges[-1]), _POINTS)
+    # At edges of cells the log says what share is longer; between them it does not.
+    places = np.unique(np.clip(np.searchsorted(edges, wanted), 1, len(edges) - 1))
+    at = edges[places]
+    data = 1 - ended[places]
+    lines = [Line(f"Log, {number(hold.n)} calls", _shares(data), tone=_DATA_TONE, shape=Shape.DOTS)]
+    for tone, (label, distribution, dashed) in zip(_TONES, _drawn(hold), strict=False):
+        longer = longer_than(distribution, at)
+        lines.append(Line(label, _shares(longer), tone=tone, dashed=dashed))
+    median = float(edges[np.searchsorted(ended, 0.5)])
+    return Chart(
+        key=key,
+        title=f"Calls that last longer, {whose}",
+        sentence=(
+            f"Half of the calls last longer than about {_short_time(median)}, the mean is "
+            f"{_short_time(hold.mean_us)}. Taken: {hold.chosen_name}, "
+            + (
+                f"at most {percent(hold.distance)} of all calls away from the log."
+                if hold.chosen_name != "empirical"
+                else "because no family fits."
+            )
+        ),
+        x=Axis(
+            "holding time, equal factors apart",
+            Kind.NAMES,
+            names=tuple(_short_time(each) for each in at.tolist()),
+        ),
+        y=Axis("share of calls that last longer", Kind.PERCENT, log=True),
+        xs=tuple(float(place) for place in range(len(at))),
+        lines=tuple(lines),
+        note=(
+            f"Times of the log come in steps of {duration_text(float(hold.resolution_us))}."
+            if hold.resolution_us > 1
+            else ""
+        ),
+    )
+
+
+def _drawn(hold: Durations) -> Iterator[tuple[str, Distribution, bool]]:
+    yield f"Taken: {hold.chosen_name}", hold.chosen, False
+    others = [each for each in hold.candidates if each.name != hold.chosen_name]
+    for each in others[: _MOST_FAMILIES - 1]:
+        yield each.name.capitalize(), each.distribution, True
+
+
+def _shares(values: "np.typing.NDArray[np.float64]") -> tuple[float | None, ...]:
+    return tuple(value if value > _LEAST_SHARE else None for value in values.tolist())
+
+
+def _short_time(us: float) -> str:
+    """Three figures: ``1.25 s``, ``83.2 s``, ``25 min``, ``2.1 h``."""
+    seconds = us / 1e6
+    for length, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s" if seconds >= 0.1 else f"{seconds * 1000:.3g} ms"
+
+
+def _candidate_table(key: str, whose: str, hold: Durations) -> Table:
+    best = min((each.aic for each in hold.candidates), default=0.0)
+    rows: list[tuple[Cell | str, ...]] = [
+        (
+            each.name,
+            _parameters(each.distribution),
+            _aic(each, best),
+            fixed(each.distance, 4),
+            _short_time(each.mean_us),
+            each.refused or ("taken" if each.name == hold.chosen_name else "near enough"),
+        )
+        for each in hold.candidates
+    ]
+    if hold.chosen_name == "empirical" and isinstance(hold.chosen, Empirical):
+        parts = f"{len(hold.chosen.values_us)} values"
+        rows.append(("empirical", parts, NOTHING, NOTHING, _short_time(hold.mean_us), "taken"))
+    return Table(
+        key=f"{key}-families",
+        caption=f"Families fitted to {number(hold.n)} calls, {whose}",
+        columns=(
+            Column("Family", words=True),
+            Column("Parameters", words=True),
+            Column("AIC above the least"),
+            Column("Distance"),
+            Column("Mean"),
+            Column("Verdict", words=True),
+        ),
+        rows=tuple(rows),
+        marked=tuple(place for place, row in enumerate(rows) if row[5] == "taken"),
+        note=(
+            f"Mean of the log {_short_time(hold.mean_us)}, coefficient of variation "
+            f"{hold.cv:.3g}; near enough is a distance up to {hold.accepted_distance:.3f} and a "
+            "mean within 1 % or two standard errors."
+        ),
+    )
+
+
+def _aic(candidate: Candidate, best: float) -> str:
+    return fixed(candidate.aic - best, 1) if math.isfinite(candidate.aic) else "too few calls"
+
+
+def _parameters(distribution: Distribution) -> str:
+    match distribution:
+        case Gamma(mean, cv) | Lognormal(mean, cv) | Weibull(mean, cv) | HyperExponential(mean, cv):
+            return f"mean {_short_time(mean)}, cv {cv:.3g}"
+        case Pareto(shape, low, high):
+            return (
+                f"shape {significant(round(shape, 3))}, {_short_time(low)} to {_short_time(high)}"
+            )
+        case _:
+            return "mean only"
+
+
+def ringing_section(fitted: Fitted) -> Section | None:
+    """How calls got to an answer, in the log and in the scenario."""
+    rows: list[tuple[Cell | str, ...]] = []
+    for tenant in _by_size(fitted):
+        ringing = tenant.ringing
+        whole = ringing.answered + ringing.unanswered
+        if not whole:
+            continue
+        rows.append(
+            (
+                tenant.name,
+                ringing.pooled or "its own",
+                Cell(number(ringing.answered), sort=ringing.answered),
+                Cell(number(ringing.unanswered), sort=ringing.unanswered),
+                Cell(percent(ringing.answered / whole), sort=ringing.answered / whole),
+                Cell(percent(ringing.model_answered_share), sort=ringing.model_answered_share),
+                Cell(_short_time(ringing.slot_us_mean), sort=ringing.slot_us_mean),
+                Cell(_short_time(ringing.model_slot_us_mean), sort=ringing.model_slot_us_mean),
+            )
+        )
+    if not rows:
+        return None
+    return Section(
+        "answers",
+        "Setup and patience",
+        (
+            Text(
+                "A record shows the answer or the end of waiting, whichever came first. A scenario "
+                "draws both, and the shorter one happens: these are the one pair of independent "
+                "distributions that would have left this record (product-limit estimate), in at "
+                "most 50 values each. Refused calls are left out: they waited for nothing."
+            ),
+            Table(
+                key="answers-table",
+                caption="Until the answer or giving up, log and scenario",
+                columns=(
+                    Column("Tenant", words=True),
+                    Column("Calls of", words=True),
+                    Column("Answered"),
+                    Column("Not answered"),
+                    Column("Share answered, log"),
+                    Column("Scenario"),
+                    Column("Mean time, log"),
+                    Column("Scenario"),
+                ),
+                rows=tuple(rows),
+                sortable=len(rows) > 1,
+                filterable=len(rows) > 10,
+            ),
+        ),
+    )
