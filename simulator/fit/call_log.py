@@ -138,8 +138,6 @@ class CallLog:
     caller: Int64s | None = None
     """A number for each caller, the same for the same text; :data:`NOBODY` where the record has
     none. None: the log does not tell callers apart."""
-    called: Int64s | None = None
-    """The same of whoever was called."""
     clock: WallClock | None = None
     resolution_us: int = 1
     """The step that all times of the log are multiples of: 1,000,000 where they are in seconds."""
@@ -159,7 +157,6 @@ class CallLog:
             "hold_us": self.hold_us,
             "end": self.end,
             "caller": self.caller,
-            "called": self.called,
         }
         for name, column in columns.items():
             if column is not None and column.shape != (n,):

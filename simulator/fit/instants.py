@@ -142,27 +142,37 @@ class _Hours(dict[str, int]):
         return value
 
 
-class _Tails(dict[str, tuple[int, int | None]]):
-    """What stands behind ``HH:MM:SS``: microseconds, and how far its zone is ahead of UTC."""
+class _Tails(dict[str, int]):
+    """What stands behind ``HH:MM:SS``: microseconds to be added for its fraction and its zone.
 
-    def __missing__(self, text: str) -> tuple[int, int | None]:
+    All of them name a zone, or (``zoned`` False) none does. Raises :class:`FieldInvalid`.
+    """
+
+    def __init__(self, *, zoned: bool) -> None:
+        super().__init__()
+        self._zoned = zoned
+
+    def __missing__(self, text: str) -> int:
         match = _TAIL.fullmatch(text)
         if match is None:
             raise FieldInvalid("has something unknown behind its seconds")
+        if self._zoned != bool(match["utc"] or match["sign"]):
+            raise _OtherZone
         fraction = Decimal(f"0.{match['fraction'] or 0}") * 1_000_000
-        ahead_us = None
-        if match["utc"]:
-            ahead_us = 0
-        elif match["sign"]:
+        value = int(fraction.to_integral_value(ROUND_HALF_EVEN))
+        if match["sign"]:
             if int(match["hours"]) > 23 or int(match["minutes"]) > 59:
-                raise FieldInvalid("has a zone that is a day or more from UTC")
+                raise FieldInvalid("its zone is a day or more from UTC")
             ahead_us = (60 * int(match["hours"]) + int(match["minutes"])) * 60_000_000
-            ahead_us *= -1 if match["sign"] == "-" else 1
-        value = int(fraction.to_integral_value(ROUND_HALF_EVEN)), ahead_us
+            value += ahead_us if match["sign"] == "-" else -ahead_us
         if len(self) >= _MOST_KEPT:
             self.clear()
         self[text] = value
         return value
+
+
+class _OtherZone(FieldInvalid):
+    """A text names a zone where others do not, or the other way round."""
 
 
 class Instants:
@@ -179,9 +189,8 @@ class Instants:
         self.zone = zone
         self.named_zone: bool | None = None
         """Whether stamps name their zone; None before the first of them."""
-        self._hours = _Hours(zone)
-        self._utc_hours = _Hours(UTC)
-        self._tails = _Tails({"": (0, None)})
+        self._hours = {False: _Hours(zone), True: _Hours(UTC)}
+        self._tails = {zoned: _Tails(zoned=zoned) for zoned in (False, True)}
 
     @property
     def dated(self) -> bool:
@@ -207,13 +216,19 @@ class Instants:
 
     def many(self, texts: Sequence[str]) -> list[int] | None:
         """Microseconds of all texts, or None where one of them needs :meth:`one`."""
+        zoned = self.named_zone
         try:
-            if self.times is Times.STAMPS and self.named_zone is False:
-                hours, seconds = self._hours, _SECONDS_OF_HOUR
-                return [hours[text[:13]] + seconds[text[13:]] for text in texts]
-            return [self.one(text) for text in texts]
+            if self.times is not Times.STAMPS or zoned is None:
+                return [self.one(text) for text in texts]
+            hours, seconds, tails = self._hours[zoned], _SECONDS_OF_HOUR, self._tails[zoned]
+            values = [
+                hours[text[:13]] + seconds[text[13:19]] + tails[text[19:]] if text else NEVER
+                for text in texts
+            ]
         except (KeyError, FieldInvalid):
             return None
+        # With its zone a stamp of the first day of 1970 can lie before it.
+        return values if min(values, default=0) >= NEVER else None
 
     def one(self, text: str) -> int:
         """Microseconds: since 1970, or of plain seconds from where the log counts.
@@ -265,11 +280,11 @@ class Instants:
         """Microseconds, and whether the text names its zone."""
         try:
             if _STAMP.fullmatch(text):
-                fraction_us, ahead_us = self._tails[text[19:]]
-                within_us = _SECONDS_OF_HOUR[text[13:19]] + fraction_us
-                if ahead_us is None:
-                    return self._hours[text[:13]] + within_us, False
-                return self._utc_hours[text[:13]] + within_us - ahead_us, True
+                for zoned in (False, True):
+                    try:
+                        return self._zoned_or_not(text, zoned=zoned), zoned
+                    except _OtherZone:
+                        continue
             if _MAIL_DATE.fullmatch(text):
                 date = parsedate_to_datetime(text)
                 aware = date if date.tzinfo else date.replace(tzinfo=UTC)
@@ -281,6 +296,10 @@ class Instants:
             f"{text[:_LONGEST]!r} is not an instant like 2026-03-01 09:00:00 or "
             "2026-03-01T09:00:00.250Z"
         )
+
+    def _zoned_or_not(self, text: str, *, zoned: bool) -> int:
+        tail_us = self._tails[zoned][text[19:]]
+        return self._hours[zoned][text[:13]] + _SECONDS_OF_HOUR[text[13:19]] + tail_us
 
 
 def _number_us(text: str, unit_us: int) -> int:

@@ -17,7 +17,7 @@ from typing import IO, Final, Protocol
 from simulator.fit.call_log import FileRead
 from simulator.scenario_file.problems import InputInvalid, Problem
 
-CHUNK_BYTES: Final = 1 << 20
+CHUNK_BYTES: Final = 1 << 18
 LONGEST_LINE: Final = 1 << 18
 """Characters: what is longer is no call-detail record."""
 _LONGEST_BYTES: Final = 4 * LONGEST_LINE

@@ -24,7 +24,6 @@ FIELDS: Final = {
     "status": "how it ended",
     "tenant": "whose call it is",
     "caller": "who called",
-    "called": "who was called",
     "id": "the call's id",
     "other_id": "the id of its other leg",
 }
@@ -83,7 +82,6 @@ ASTERISK: Final = ColumnMapping(
     names={
         "tenant": ("accountcode",),
         "caller": ("src",),
-        "called": ("dst",),
         "start": ("start", "calldate"),
         "answer": ("answer",),
         "end": ("end",),
@@ -95,7 +93,6 @@ ASTERISK: Final = ColumnMapping(
     places={
         "tenant": 0,
         "caller": 1,
-        "called": 2,
         "start": 9,
         "answer": 10,
         "end": 11,
@@ -114,7 +111,6 @@ FREESWITCH: Final = ColumnMapping(
     name="freeswitch",
     names={
         "caller": ("calleridnumber",),
-        "called": ("destinationnumber",),
         "start": ("startstamp",),
         "answer": ("answerstamp",),
         "end": ("endstamp",),
@@ -127,7 +123,6 @@ FREESWITCH: Final = ColumnMapping(
     },
     places={
         "caller": 1,
-        "called": 2,
         "start": 4,
         "answer": 5,
         "end": 6,
@@ -148,7 +143,6 @@ TWILIO: Final = ColumnMapping(
         "id": ("callsid", "sid"),
         "tenant": ("accountsid", "subaccountsid", "subaccount"),
         "caller": ("from", "fromformatted"),
-        "called": ("to", "toformatted"),
         "start": ("starttime", "startdate", "datecreated"),
         "end": ("endtime", "enddate"),
         "hold": ("duration", "durationseconds", "durationinseconds", "durationsec"),

@@ -29,7 +29,6 @@ class Records:
     hold_us: Int64s
     end: Int8s
     caller: Int64s | None = None
-    called: Int64s | None = None
     call_id: Int64s | None = None
     other_id: Int64s | None = None
 

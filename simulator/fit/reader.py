@@ -186,7 +186,6 @@ class _Reading:
             hold_us=records.hold_us,
             end=records.end,
             caller=None if records.caller is None else numbered(records.caller, NOBODY),
-            called=None if records.called is None else numbered(records.called, NOBODY),
             clock=clock,
             resolution_us=_step_us(records),
             has_ends="status" in self._found,
@@ -197,7 +196,7 @@ class _Reading:
 
     def _records(self) -> Records:
         columns: dict[str, Any] = {}
-        of_field = {"caller": "caller", "called": "called", "call_id": "id", "other_id": "other_id"}
+        of_field = {"caller": "caller", "call_id": "id", "other_id": "other_id"}
         for name, pieces in self._columns.items():
             if of_field.get(name, "start") not in self._found:
                 columns[name] = None if name in of_field else np.empty(0, np.int64)

@@ -103,7 +103,6 @@ class RecordReader:
             hold_us=calls.hold_us,
             end=calls.end,
             caller=_parties(fields, "caller"),
-            called=_parties(fields, "called"),
             call_id=self._ids(fields),
             other_id=_hashes(fields.texts("other_id")) if fields.has("other_id") else None,
         )
