@@ -63,6 +63,7 @@ def check_history(
             header, changes, restarts, tenants_known=history.header.tenants is not None
         ),
         restarts=restarts,
+        restarts_joined=spans,
         hidden_from_us=_hidden_from(history),
     )
     if header.limit is None:
@@ -110,16 +111,27 @@ class _Whole:
     reads: Sequence[Read]
     limits: LimitsOverTime
     restarts: Sequence[Operation]
+    restarts_joined: Sequence[tuple[int, int]]
     hidden_from_us: int
 
-    def deadlines_after(self, restart: tuple[int, int]) -> HistoryDeadlines:
-        """Those of the service since a restart: the last ones that were told by then."""
-        told = [
-            (ended_us(each), each.deadlines)
-            for each in self.restarts
-            if each.deadlines is not None and ended_us(each) <= restart[1]
-        ]
-        return max(told, key=lambda each: each[0])[1] if told else self.header.deadlines
+    def deadlines_after(self, span: tuple[int, int]) -> HistoryDeadlines:
+        """Those of the service since a restart, or, where two may have been the last, the shorter.
+
+        What a deadline may end need not end, so the shorter ones allow all that both allow.
+        """
+        possible = {self.header.deadlines}
+        for begin, end in self.restarts_joined:
+            within = [each for each in self.restarts if begin <= each.invoke_us <= end <= span[1]]
+            if within:
+                told = {each.deadlines for each in within if each.deadlines is not None}
+                kept = possible if any(each.deadlines is None for each in within) else set()
+                possible = told | kept
+        return HistoryDeadlines(
+            *(
+                min((us for us in column if us is not None), default=None)
+                for column in zip(*map(msgspec.structs.astuple, possible), strict=True)
+            )
+        )
 
 
 def _judge_stretch(
