@@ -97,9 +97,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Durations as counts in cells: ``counts[i]`` of them lie between ``edges_us[i]`` and the next.
+    """Durations to be drawn: ``counts[i]`` of them lie between ``edges_us[i]`` and the next.
 
-    A cell is as wide as the log is coarse, or holds many values of a long log.
+    The edges, at most 65, rise by equal factors from the shortest to the longest, as far as the
+    steps of the log let them.
     """
 
     edges_us: tuple[float, ...]

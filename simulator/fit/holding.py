@@ -23,6 +23,9 @@ FEWEST: Final = 50
 """Fewer values than this are pooled with those of other tenants."""
 _MOST_CELLS: Final = 1000
 _FEWEST_FOR_STEP: Final = 30
+_MOST_EDGES: Final = 64
+_FARTHEST: Final = 1e5
+"""Times shorter than the longest by more than this are drawn as one."""
 MOST_VALUES: Final = 100
 """Values of an empirical distribution."""
 FAR: Final = 0.05
@@ -65,7 +68,8 @@ def fit_durations(values_us: Int64s, resolution_us: int = 1) -> Durations:
     )
     if values_us.min() == values_us.max():
         return base
-    sample, cells = _in_cells(values_us, step, mean, base.cv)
+    sample = _in_cells(values_us, step, mean, base.cv)
+    cells = _drawn_cells(values_us, step)
     candidates = sorted(
         (_judged(fit, sample, base) for fit in fit_all(sample)), key=lambda each: each.aic
     )
@@ -98,7 +102,7 @@ def _step(values_us: Int64s, resolution_us: int) -> int:
     return max(found, resolution_us)
 
 
-def _in_cells(values_us: Int64s, step: int, mean: float, cv: float) -> tuple[Sample, Cells]:
+def _in_cells(values_us: Int64s, step: int, mean: float, cv: float) -> Sample:
     """Each distinct value as a cell one step wide; a long log in 1000 cells of like counts.
 
     Likelihood in 1000 cells loses no precision that could be seen, and takes the same time however
@@ -118,23 +122,17 @@ def _in_cells(values_us: Int64s, step: int, mean: float, cv: float) -> tuple[Sam
         low = np.concatenate((low[:1], between))
         high = np.concatenate((between, high[-1:]))
         counts = np.add.reduceat(counts, firsts)
-    sample = Sample(low / mean, high / mean, counts.astype(np.float64), cv)
-    edges, filled = _drawn_cells(low, high, counts)
-    return sample, Cells(edges, filled)
+    return Sample(low / mean, high / mean, counts.astype(np.float64), cv)
 
 
-def _drawn_cells(
-    low: Floats, high: Floats, counts: npt.NDArray[np.int_]
-) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """The cells without gaps: an empty one wherever two do not touch."""
-    edges, filled = [float(low[0])], []
-    for start, end, count in zip(low.tolist(), high.tolist(), counts.tolist(), strict=True):
-        if start > edges[-1]:
-            edges.append(start)
-            filled.append(0)
-        edges.append(end)
-        filled.append(count)
-    return tuple(edges), tuple(filled)
+def _drawn_cells(values_us: Int64s, step: int) -> Cells:
+    """Counts between at most 64 edges, equal factors apart, each half-way between two steps."""
+    ranked = np.sort(values_us)
+    least = max(float(ranked[np.searchsorted(ranked, 1)]), ranked[-1] / _FARTHEST)
+    wanted = np.geomspace(least, float(ranked[-1]), _MOST_EDGES - 1)
+    edges = np.concatenate(([0.0], np.unique(np.round(wanted / step)) * step + step / 2))
+    ended = np.searchsorted(ranked, edges[1:], side="right")
+    return Cells(tuple(edges.tolist()), tuple(np.diff(ended, prepend=0).tolist()))
 
 
 def _judged(fit: Fit, sample: Sample, base: Durations) -> Candidate:

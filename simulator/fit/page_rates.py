@@ -26,6 +26,7 @@ _HOUR_US: Final = 3_600_000_000
 _SLOTS_DRAWN: Final = 700
 _TENANTS_DRAWN: Final = 4
 _WORTH_DRAWING: Final = 2
+_NAMED_UP_TO: Final = 0.7
 
 
 def rate_section(fitted: Fitted) -> Section:
@@ -145,4 +146,7 @@ def _days(fitted: Fitted) -> Iterator[Mark]:
     days = (offset + fitted.grid.length_us - 1) // DAY_US
     if days <= 7:
         for day in range(1, days + 1):
-            yield Mark(WEEKDAYS[(fitted.weekday + day) % 7], day * DAY_US / 1e6, tone=6)
+            # Far to the right a label would stand left of its line, on the day before.
+            named = day * DAY_US - offset < _NAMED_UP_TO * fitted.grid.length_us
+            label = WEEKDAYS[(fitted.weekday + day) % 7] if named else ""
+            yield Mark(label, day * DAY_US / 1e6, tone=6)

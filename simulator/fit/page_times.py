@@ -35,10 +35,10 @@ from simulator.scenario import (
     Weibull,
 )
 
-_POINTS: Final = 48
+_HALF: Final = 0.5
 _MOST_SHOWN: Final = 4
 _MOST_FAMILIES: Final = 3
-_LEAST_SHARE: Final = 1e-6
+_LEAST_SHARE: Final = 1e-4
 _TONES: Final = (1, 3, 4)
 _DATA_TONE: Final = 2
 
@@ -83,19 +83,13 @@ def _holding_blocks(key: str, whose: str, hold: Durations) -> Iterator[Block]:
 
 
 def _survival_chart(key: str, whose: str, hold: Durations, cells: Cells) -> Chart:
-    edges = np.array(cells.edges_us)
-    ended = np.concatenate(([0.0], np.cumsum(cells.counts))) / sum(cells.counts)
-    least = max(float(edges[edges > 0][0]), float(edges[-1]) / 1e5)
-    wanted = np.geomspace(least, float(edges[-1]), _POINTS)
-    # At edges of cells the log says what share is longer; between them it does not.
-    places = np.unique(np.clip(np.searchsorted(edges, wanted), 1, len(edges) - 1))
-    at = edges[places]
-    data = 1 - ended[places]
+    at = np.array(cells.edges_us[1:])
+    data = 1 - np.cumsum(cells.counts) / sum(cells.counts)
     lines = [Line(f"Log, {number(hold.n)} calls", _shares(data), tone=_DATA_TONE, shape=Shape.DOTS)]
     for tone, (label, distribution, dashed) in zip(_TONES, _drawn(hold), strict=False):
         longer = longer_than(distribution, at)
         lines.append(Line(label, _shares(longer), tone=tone, dashed=dashed))
-    median = float(edges[np.searchsorted(ended, 0.5)])
+    median = float(at[np.argmax(data <= _HALF)])
     return Chart(
         key=key,
         title=f"Calls that last longer, {whose}",
@@ -109,11 +103,11 @@ def _survival_chart(key: str, whose: str, hold: Durations, cells: Cells) -> Char
             )
         ),
         x=Axis(
-            "holding time, equal factors apart",
+            "holding time, on a logarithmic scale",
             Kind.NAMES,
             names=tuple(_short_time(each) for each in at.tolist()),
         ),
-        y=Axis("share of calls that last longer", Kind.PERCENT, log=True),
+        y=Axis("share of calls that last longer", Kind.PERCENT, log=True, low=_LEAST_SHARE),
         xs=tuple(float(place) for place in range(len(at))),
         lines=tuple(lines),
         note=(
@@ -136,10 +130,10 @@ def _shares(values: "np.typing.NDArray[np.float64]") -> tuple[float | None, ...]
 
 
 def _short_time(us: float) -> str:
-    """Three figures: ``1.25 s``, ``83.2 s``, ``25 min``, ``2.1 h``."""
+    """Three figures: ``1.25 s``, ``183 s``, ``25 min``, ``2.1 h``."""
     seconds = us / 1e6
-    for length, unit in ((3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * length:
+    for length, unit, least in ((3600.0, "h", 7200.0), (60.0, "min", 600.0)):
+        if seconds >= least:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.3g} s" if seconds >= 0.1 else f"{seconds * 1000:.3g} ms"
 
