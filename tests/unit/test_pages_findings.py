@@ -89,6 +89,10 @@ def test_sensitivity_says_what_is_needed_and_where_nothing_is_enough() -> None:
     assert rows[3][:3] == ["load +25 %", "none is enough", "–"]
     # A lost node is made up for from the answer, 50, not from the average's 49.
     assert rows[6][:3] == ["a node of 8 slots lost", "58", "+8"]
+    assert (
+        "With a node of 8 slots lost, 42 are left and blocking is 4.00 % (3.20 to 4.80 %); 58 "
+        "slots keep 50 in that case." in words(source)
+    )
     assert "tenants' own limits turn away more than the target allows" in words(source)
     assert "the load of few callers is varied by their number" in words(source)
     plain = replace(plan(), with_room_for_all=None)

@@ -168,3 +168,12 @@ def test_a_chart_that_cannot_be_drawn_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         Chart("key", "Title", "", Axis(""), Axis(""), xs, (Line("line", values, low),))
+
+
+def test_of_nothing_on_a_log_scale_the_interval_is_drawn() -> None:
+    axis = Axis("", Kind.PERCENT, log=True, low=0.002, high=0.1)
+    bars = Bars("key", "", "", axis, (Group("a", (Bar(0.0, "0", 0.0, 0.02),)),), ("", ""))
+    (row,) = bar_rows(bars)["groups"][0]["rows"]
+    assert "at" not in row
+    assert row["low"] == 0
+    assert 0 < row["reach"] < 100

@@ -114,11 +114,12 @@ def bar_rows(bars: Bars) -> dict[str, Any]:
                     "wide": _percent(abs(place - base)),
                     "at": _percent(place),
                 }
-                if bar.low is not None and bar.high is not None:
-                    low, high = scale.place(bar.low), scale.place(bar.high)
-                    row |= {"low": _percent(low), "reach": _percent(high - low)}
             elif bar.beyond:
                 row |= {"from": _percent(base), "wide": _percent(1 - base), "beyond": True}
+            if bar.value is not None and bar.low is not None and bar.high is not None:
+                # Of a value of 0 on a log scale there is at least the end of its interval.
+                low, high = scale.place(bar.low), scale.place(bar.high)
+                row |= {"low": _percent(low), "reach": _percent(high - low)}
             rows.append(row)
         groups.append({"label": group.label, "rows": rows})
     marks = [

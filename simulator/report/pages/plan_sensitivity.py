@@ -47,8 +47,9 @@ def sensitivity_section(plan: Plan) -> Section | None:
     blocks: list[Block] = []
     if any(row.kind in _KINDS for row in rows):
         blocks += [_needed(plan, found, rows), _at_answer(plan, found, rows)]
+    blocks += [_node_text(plan, row) for row in rows if row.kind == "node"]
     if rows:
-        blocks.append(_table(plan, found, rows))
+        blocks.append(Folded("All of it in numbers", (_table(plan, found, rows),)))
     if found.notes:
         blocks.append(Sentences(found.notes))
     return Section("sensitivity", "If the traffic is not as thought", tuple(blocks))
@@ -136,7 +137,7 @@ def _at_answer(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -
 def _table(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Table:
     return Table(
         key="sensitivity-table",
-        caption="The same in numbers",
+        caption=f"By the average of {number(found.replications)} runs each",
         columns=(
             Column("If", words=True),
             Column("Slots needed"),
@@ -147,6 +148,17 @@ def _table(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Ta
             ("as it is (by the average)", number(found.base), "0", "–"),
             *(_row(plan, found, row) for row in rows),
         ),
+    )
+
+
+def _node_text(plan: Plan, row: SensitivityRow) -> Text:
+    lost = round(-row.change)
+    if row.at_answer is None or row.needed is None:
+        return Text(f"A lost node of {number(lost)} slots leaves fewer than the scenario needs.")
+    return Text(
+        f"With a node of {number(lost)} slots lost, {number(plan.answer - lost)} are left and "
+        f"{statistic_words(plan)} is {formats.estimate(row.at_answer)}; {number(row.needed)} slots "
+        f"keep {number(plan.answer)} in that case."
     )
 
 

@@ -19,6 +19,7 @@ _DAY_S: Final = 86_400
 _ROOM: Final = 1.06
 """How much higher than its largest value a chart is."""
 _HIGHEST_SHARE: Final = 1.0
+_LEAST_LENGTH: Final = 1e-200
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def value_scale(axis: Axis, values: Sequence[float], ends: Sequence[float]) -> S
         high = min(_HIGHEST_SHARE, _ROOM * top) if top <= 1 else _ROOM * top
     else:
         high = low + _ROOM * (top - low)
-    if high <= low:
+    if high - low < _LEAST_LENGTH:
         high = low + (0.01 if axis.kind is Kind.PERCENT else 1.0)
     return _scale(axis, low, high)
 
