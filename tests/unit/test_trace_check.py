@@ -200,7 +200,7 @@ FAULT = LookupFault(Lookup.ERROR, 0, MINUTE, 2**32)
             {"tenants": (TraceTenant("a", max_concurrent_calls=1, reserved_calls=2),)},
             "a reserves 2 calls, more than its own limit of 1",
         ),
-        ({"tenants": (TraceTenant("a", reserved_calls=-1),)}, "a reserves -1 calls"),
+        ({"tenants": (TraceTenant("a", reserved_calls=-1),)}, "reserved_calls of a is -1"),
         (
             {"tenants": (TraceTenant("a", reserved_calls=6, enabled=False),)},
             "at the start: 6 calls are reserved",
