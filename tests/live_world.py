@@ -8,7 +8,7 @@ import asyncio
 import random
 import selectors
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -25,6 +25,7 @@ from service.state.base import (
     Refusal,
     Snapshot,
     TenantPolicy,
+    TenantUnknown,
 )
 from service.state.memory import MemoryCore
 from simulator.engines.limits import starting_policies
@@ -85,7 +86,7 @@ class World:
     A request arrives ``to_us`` after it was sent and is answered ``back_us`` later; both draw.
     ``silent`` says of a request whether its answer is lost. ``stall_us`` freezes the driver, not
     the service, in every send. ``change_takes_us`` passes from when a change of limits is in force
-    to its answer.
+    to its answer. ``tells_instance``: the capacity document names the instance.
     """
 
     make_core: Callable[..., MemoryCore] = MemoryCore
@@ -95,6 +96,7 @@ class World:
     timeout_us: int = 1_000_000
     stall_us: int = 0
     change_takes_us: int = 0
+    tells_instance: bool = True
     sent: list[tuple[int, str, str]] = field(default_factory=list)
 
     def core(self, plan: Plan) -> MemoryCore:
@@ -126,11 +128,13 @@ class FakeClient:
         self.world = self._world = world
         self._core = core
         self._loop = loop
+        self._instance = 1
         self._arriving: set[asyncio.Task[Reply]] = set()
 
     def restarted(self, core: MemoryCore) -> None:
         """The service is another one from now on, which knows nothing."""
         self._core = core
+        self._instance += 1
 
     async def post(self, path: str, body: bytes, timeout_s: float | None = None) -> Reply:
         world, parts = self._world, path.removeprefix(CALLS).split("/")
@@ -159,6 +163,8 @@ class FakeClient:
             self._core.change_limits(change, self._loop.now_us)
         except LimitsInvalid as error:
             return Reply("refused", 422, said=str(error))
+        except TenantUnknown as error:
+            return Reply("refused", 404, code="unknown_tenant", said=str(error))
         await asyncio.sleep((self._world.back_us() + self._world.change_takes_us) / 1e6)
         return Reply("ok", 200, Said())
 
@@ -166,6 +172,8 @@ class FakeClient:
         await asyncio.sleep(self._world.to_us() / 1e6)
         self._core.advance(self._loop.now_us)
         document = _capacity(self._core.snapshot())
+        if self._world.tells_instance:
+            document["instance"] = f"instance {self._instance}"
         await asyncio.sleep(self._world.back_us() / 1e6)
         return document
 
@@ -228,8 +236,16 @@ def _capacity(snapshot: Snapshot) -> dict[str, Any]:
 
     return {
         "max_concurrent_calls": snapshot.max_concurrent_calls,
+        "deadlines": asdict(snapshot.deadlines),
         "total": row(snapshot.total),
-        "tenants": {name: row(part) for name, part in snapshot.tenants.items()},
+        "tenants": {
+            name: {
+                "configured": part.policy is not None,
+                **asdict(part.policy or TenantPolicy(enabled=False)),
+                **row(part),
+            }
+            for name, part in snapshot.tenants.items()
+        },
     }
 
 
@@ -279,8 +295,12 @@ def play(
     rules: CallRules = RULES,
     cancel_at_us: int | None = None,
     kills: Sequence[ServiceKill] = (),
+    begins_anew: Sequence[tuple[int, MemoryCore]] = (),
 ) -> Played:
-    """Drive a trace in virtual time; at the default speed 1 us of the trace is 1 ms."""
+    """Drive a trace in virtual time; at the default speed 1 us of the trace is 1 ms.
+
+    ``begins_anew``: at which instants of wall-clock time somebody else has another core there.
+    """
     world = world or World()
     plan = Plan(trace, speed, faults)
     core = world.core(plan)
@@ -303,13 +323,18 @@ def play(
 
     async def drive(loop: VirtualLoop) -> Driver:
         client = FakeClient(world, core, loop)
-        before: dict[str, Any] = {"total": {}, "tenants": {}}
+        before = await client.capacity() if begins_anew else {"total": {}, "tenants": {}}
+        own = (
+            None if begins_anew else Restarter(plan, client, trace.conditions.max_concurrent_calls)
+        )
+        for at_us, other in begins_anew:
+            loop.call_at(at_us / 1e6, client.restarted, other)
         with HistoryWriter(path, header) as writer:
-            target = LiveTarget(client, Recorder(writer, before, meters.results), "c")
+            recorder = Recorder(writer, before, meters.results, watched=own is None)
+            target = LiveTarget(client, recorder, "c")
             driver = Driver(
                 plan, [[target]], rules, meters, lambda: loop.now_us,
-                kills=kills,
-                service=Restarter(plan, client, trace.conditions.max_concurrent_calls),
+                kills=kills, service=own,
             )  # fmt: skip
             task = asyncio.ensure_future(driver.run())
             if cancel_at_us is not None:

@@ -28,6 +28,9 @@ SETTLE_EVERY: Final = 50
 SETTLE_S: Final = 3.0
 """How long the driver waits, after it has ended every call, for the last slot to be freed."""
 
+PULSE_S: Final = 1.0
+"""How often the driver looks whether a service that somebody else runs was restarted."""
+
 INTERRUPT_S: Final = 5.0
 """How long an interrupted run may take to end the calls it holds."""
 
@@ -78,6 +81,7 @@ class Driver:
         self._service = service
         self._progress = progress
         self._firsts = [group[0] for group in groups]
+        self._one_by_one = {id(target): asyncio.Lock() for target in self._firsts}
         targets = tuple(target for group in groups for target in group)
         self.calls = Calls(plan, targets, rules, meters, now_us, self._follow)
         self.checkpoints: list[Checkpoint] = []
@@ -103,14 +107,17 @@ class Driver:
     async def _play(self) -> None:
         try:
             async with asyncio.TaskGroup() as around:
-                watching = around.create_task(self._watch_itself())
+                watching = [around.create_task(self._watch_itself())]
+                if self._service is None:
+                    watching += [around.create_task(self._watch(each)) for each in self._firsts]
                 async with asyncio.TaskGroup() as self._group:
                     self._group.create_task(self._change_all())
                     for at_us, work in self._marks():
                         self._group.create_task(self._at(at_us, work))
                     await self._offer_all()
                     await self._until(self._plan.duration_us)
-                watching.cancel()
+                for task in watching:
+                    task.cancel()
         except BaseExceptionGroup as group:
             # The first fault ended everything else; it alone says what went wrong.
             raise _first(group) from group
@@ -208,9 +215,20 @@ class Driver:
         self.checkpoints.append(Checkpoint(at_us, tuple(readings)))
 
     async def _read(self, target: LiveTarget) -> Reading:
-        invoke_us = self._now_us()
-        document = await target.client.capacity()
-        return target.recorder.read(document, invoke_us, self._now_us(), target.place)
+        async with self._one_by_one[id(target)]:
+            invoke_us = self._now_us()
+            document = await target.client.capacity()
+            return target.recorder.read(document, invoke_us, self._now_us(), target.place)
+
+    async def _watch(self, target: LiveTarget) -> None:
+        """Look now and then which instance of the service it is; one that is silent is missed."""
+        while True:
+            await asyncio.sleep(PULSE_S)
+            with suppress(Inconclusive):
+                async with self._one_by_one[id(target)]:
+                    invoke_us = self._now_us()
+                    document = await target.client.capacity()
+                    target.recorder.notice(document, invoke_us, self._now_us(), target.place)
 
     async def _kill(self, kill: ServiceKill) -> None:
         service = self._service

@@ -18,7 +18,6 @@ import httpx
 from service.calls import COUNTER_NAMES, UNKNOWN_TENANT
 from simulator.engines import Inconclusive
 from simulator.engines.limits import service_deadlines
-from simulator.engines.service_process import STOP_TIMEOUT_S
 from simulator.engines.setup import SYSTEM, prepare
 from simulator.engines.sources import TIMEOUT
 from simulator.engines.target import Target
@@ -42,13 +41,6 @@ from simulator.scenario import Scenario
 from simulator.trace import CallTrace, Conditions
 
 ENGINE: Final = "live"
-
-
-KILL_S: Final = 2 * STOP_TIMEOUT_S
-"""The longest that it takes until a killed service is known to be gone."""
-
-STANDSTILL_S: Final = 10.0
-"""How long a driver may be held up beyond a timeout before what it gave up is written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +204,9 @@ class _Run:
         groups: list[list[LiveTarget]] = []
         try:
             for group, writer in zip(self._groups, writers, strict=True):
-                recorder = Recorder(writer, group.before, self._meters.results)
+                recorder = Recorder(
+                    writer, group.before, self._meters.results, watched=self._own is None
+                )
                 groups.append([])
                 for place, url in enumerate(group.urls):
                     client = CallClient(
@@ -254,7 +248,6 @@ class _Run:
                 if tenant.configured
             },
             deadlines=HistoryDeadlines(**asdict(service_deadlines(conditions, self._plan.speed))),
-            timeout_us=self._longest_us(),
             targets=group.urls,
             about={
                 "scenario": self._scenario.name,
@@ -262,11 +255,6 @@ class _Run:
                 "speed": self._settings.speed,
             },
         )
-
-    def _longest_us(self) -> int:
-        """The longest that a request or a kill can be under way before it is written down."""
-        longest_s = max(self._settings.timeout_s, KILL_S if self._scenario.kills else 0.0)
-        return round((longest_s + STANDSTILL_S) * 1e6)
 
     def _outcome(self, driver: Driver, place: int, final: Reading) -> RunOutcome:
         conditions = self._plan.trace.conditions

@@ -4,10 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from service.calls import COUNTER_NAMES
 from simulator.engines import Inconclusive
-from simulator.history import CountersRead, HistoryWriter, InUseRead, Operation, OpName
+from simulator.history import (
+    CountersRead,
+    HistoryDeadlines,
+    HistoryWriter,
+    InUseRead,
+    Operation,
+    OpName,
+    TenantLimits,
+)
 from simulator.live.client import Reply
+from simulator.live.instances import Seen, began_anew
 
 Document = dict[str, Any]
 
@@ -30,12 +41,23 @@ class Reading:
 
 
 class Recorder:
-    """One history under way. ``before`` is the capacity document when the run began."""
+    """One history under way. ``before`` is the capacity document when the run began.
 
-    def __init__(self, writer: HistoryWriter, before: Document, results: dict[str, int]) -> None:
+    ``watched``: somebody else runs the service and may restart it; documents tell.
+    """
+
+    def __init__(
+        self,
+        writer: HistoryWriter,
+        before: Document,
+        results: dict[str, int],
+        *,
+        watched: bool = False,
+    ) -> None:
         self._writer = writer
         self._before = before
         self._results = results
+        self._seen = Seen(before, 0, None) if watched else None
         self._begun = 0
         self._under_way: dict[int, int] = {}
 
@@ -58,6 +80,9 @@ class Recorder:
         Should the driver be cut off later, what it had written until then can still be judged.
         """
         settled_us = next(iter(self._under_way.values()), now_us)
+        if self._seen is not None:
+            # A restart since then would be noticed only with the next document.
+            settled_us = min(settled_us, self._seen.invoke_us)
         self._writer.append(Operation(op="settled", invoke_us=settled_us, complete_us=now_us))
         self._writer.flush()
 
@@ -87,8 +112,28 @@ class Recorder:
     def append(self, operation: Operation) -> None:
         self._writer.append(operation)
 
+    def notice(self, document: Document, invoke_us: int, complete_us: int, target: int) -> None:
+        """Look whether a document is that of a service begun anew, and then write that down.
+
+        It is none of its own: calls and counters of before are gone, and limits, tenants and
+        deadlines are those that it shows now. Documents come one after the other, none asked for
+        before the one ahead of it was there. Raises :class:`Inconclusive`.
+        """
+        if self._seen is None:
+            return
+        now = Seen(document, invoke_us, complete_us)
+        try:
+            if began_anew(self._seen, now):
+                restart = restart_of(document, self._seen.invoke_us, complete_us, target)
+                self._before = {"total": {}, "tenants": {}}
+                self._writer.append(restart)
+        except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
+            raise _unknown_form(error) from error
+        self._seen = now
+
     def read(self, document: Document, invoke_us: int, complete_us: int, target: int) -> Reading:
         """A capacity document. Raises :class:`Inconclusive` when it lacks something."""
+        self.notice(document, invoke_us, complete_us, target)
         try:
             reading = self._reading(document)
             in_use = InUseRead(
@@ -96,10 +141,7 @@ class Recorder:
                 {name: row["in_use"] for name, row in reading.tenants.items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise Inconclusive(
-                "the service describes its capacity in a form that is not known: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            raise _unknown_form(error) from error
         self._writer.append(
             Operation(
                 op="read",
@@ -133,6 +175,31 @@ class Recorder:
                 name: _since(row, before["tenants"].get(name, {})) for name, row in tenants.items()
             },
         )
+
+
+def restart_of(document: Document, invoke_us: int, complete_us: int, target: int) -> Operation:
+    """A restart that nobody planned, with what the service that came back says of itself."""
+    return Operation(
+        op="restart",
+        invoke_us=invoke_us,
+        complete_us=complete_us,
+        target=target,
+        unexpected=True,
+        max_concurrent_calls=document["max_concurrent_calls"],
+        tenants={
+            name: TenantLimits(row["max_concurrent_calls"], row["reserved_calls"], row["enabled"])
+            for name, row in document["tenants"].items()
+            if row["configured"]
+        },
+        deadlines=msgspec.convert(document.get("deadlines"), HistoryDeadlines | None),
+    )
+
+
+def _unknown_form(error: Exception) -> Inconclusive:
+    return Inconclusive(
+        "the service describes its capacity in a form that is not known: "
+        f"{type(error).__name__}: {error}"
+    )
 
 
 def _since(row: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, int]:

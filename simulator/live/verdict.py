@@ -10,6 +10,7 @@ from typing import Final
 
 from service.calls import COUNTER_NAMES, COUNTERS
 from simulator.checker import Bound, check_history
+from simulator.checker.judgement import RESTARTED
 from simulator.history import read_history
 from simulator.live.engine import LiveRun
 from simulator.live.meters import DriverFigures, Spread
@@ -58,20 +59,22 @@ def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged
         prefix = f"target-{place + 1}." if several else ""
         proofs += bound_checks(history.bounds, prefix)
         invariants += alarm_checks(history, prefix)
-        invariants += _law_checks(trace, outcome, run, prefix)
+        begun_anew = history.restarted or run.restarts > 0
+        invariants += _law_checks(trace, outcome, prefix, begun_anew=begun_anew)
     observed = _together(run.outcomes)
     bounds = _summed_bounds([history.bounds for history in judgements])
     limit = trace.conditions.max_concurrent_calls * len(run.outcomes)
     conditions = replace(trace.conditions, max_concurrent_calls=limit)
     statistics = statistics_of(replace(trace, conditions=conditions), observed.log)
     offered = sum(history.calls_offered for history in judgements)
+    doubts = [RESTARTED] if any(history.restarted for history in judgements) else []
     judgement = judge_measured(
         proofs=proofs,
         invariants=invariants,
         statistics=statistics,
         thresholds=scenario.thresholds,
         offered=offered,
-        doubts=tuple(_doubts(trace, run)),
+        doubts=(*doubts, *_doubts(trace, run)),
         measured=_measured(run.latencies),
     )
     notes = [note for history in judgements for note in history.notes]
@@ -128,9 +131,9 @@ def _measured(latencies: Mapping[str, Spread]) -> dict[str, float]:
 
 
 def _law_checks(
-    trace: CallTrace, outcome: RunOutcome, run: LiveRun, prefix: str
+    trace: CallTrace, outcome: RunOutcome, prefix: str, *, begun_anew: bool
 ) -> Iterator[Check]:
-    if run.restarts:
+    if begun_anew:
         # Counters begin anew with the service, so those of before the last start say nothing.
         outcome = replace(outcome, checkpoints=())
     return law_checks(trace, outcome, prefix)

@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.calls import Event
+from service.state.base import Deadlines
+from service.state.memory import MemoryCore
 from simulator.checker import check_history
-from simulator.history import read_history
+from simulator.engines.limits import starting_policies
+from simulator.history import History, read_history
 from simulator.live import driver
 from simulator.live.calls import CallRules
 from simulator.live.plan import ClientFaults
@@ -74,6 +77,29 @@ def test_a_run_that_is_cut_off_anywhere_is_judged_up_to_where_it_was_whole(
     settled = [each.invoke_us for each in history.operations if each.op == "settled"]
     if history.truncated and settled:
         assert any(note.endswith(f"up to {settled[-1]} us") for note in judged.notes)
+
+
+@given(traces(12), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_a_restart_that_nobody_planned_accuses_nobody(trace: CallTrace, seed: int) -> None:
+    """Whenever it is, whatever limits it comes back with, and whoever runs it."""
+    rng = random.Random(seed)
+    policies = starting_policies(trace.conditions)
+    tenants = {name: policies[name] for name in policies if rng.randint(0, 1)}
+    reserved = sum(policy.reserved_calls for policy in tenants.values())
+    other = MemoryCore(
+        reserved + rng.randint(0, 3), tenants=tenants, deadlines=Deadlines(None, None, 7_000)
+    )
+    at_us = rng.randint(1, 1_200 * trace.conditions.duration_us)
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "PULSE_S", 0.02)
+        patch.setattr(driver, "SETTLE_EVERY", 1)
+        played = play(trace, Path(directory), world=drawn_world(rng), begins_anew=[(at_us, other)])
+    assert kinds(check_history(played.history).alarms) == []
+    for length in range(len(played.history.operations)):
+        header = msgspec.structs.replace(played.history.header, timeout_us=None)
+        cut = History(header, played.history.operations[:length], truncated=True)
+        assert kinds(check_history(cut).alarms) == []
 
 
 @given(traces(12))
