@@ -14,6 +14,7 @@ import typer
 from simulator.cli.common import AdminToken, CallToken, finish, is_address
 from simulator.cli.compare import compare
 from simulator.cli.erlang import erlang_app
+from simulator.cli.fit import fit
 from simulator.cli.live import (
     Late,
     MostOpen,
@@ -344,6 +345,7 @@ app.command()(load_command(finish))
 app.command()(plan)
 app.command()(sweep)
 app.command()(policies)
+app.command()(fit)
 app.command()(compare)
 app.add_typer(erlang_app)
 

@@ -1,0 +1,166 @@
+"""``busyhour fit``: from options to an exit code."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from simulator.console import ProgressLine, say
+from simulator.exit_codes import INVALID, PASSED
+from simulator.fit.call_log import CallLog
+from simulator.fit.comparison import Comparison, compare_log
+from simulator.fit.comparison_page import comparison_section
+from simulator.fit.comparison_words import comparison_lines
+from simulator.fit.document import fit_document
+from simulator.fit.estimating import fit_log
+from simulator.fit.fitted import Fitted
+from simulator.fit.lines import CallLogInvalid
+from simulator.fit.mappings import MappingInvalid
+from simulator.fit.page import fit_page
+from simulator.fit.reader import read_call_log
+from simulator.fit.reading_words import fitted_lines, reading_lines
+from simulator.fit.request import (
+    FitRefused,
+    FitRequest,
+    check_files,
+    command_of,
+    cycle_of,
+    read_options,
+)
+from simulator.fit.scenario_text import scenario_text
+from simulator.report.pages import write
+from simulator.scenario import Scenario
+from simulator.scenario_file import load_scenario
+from simulator.trace import TraceInvalid
+
+
+def fit(request: FitRequest) -> int:
+    """Read the logs, fit a scenario, write it and print what it loses; 2 for wrong input.
+
+    The scenario and the page are written when all else is done. Raises OSError where they cannot
+    be.
+    """
+    progress = ProgressLine("fit", sys.stderr)
+    try:
+        options = read_options(request)
+        check_files(request)
+        log = read_call_log(
+            request.logs,
+            options,
+            lambda path, done, total: progress(f"reading {path.name}", done, total),
+        )
+        fitted = fit_log(
+            log,
+            cycle=cycle_of(request),
+            blocking=request.blocking,
+            seed=request.seed,
+            progress=lambda step: progress(f"fitting: {step},", 0, 0),
+        )
+        text = _text(request, log, fitted)
+        with _Part(request.output, text) as part:
+            comparison = _compared(request, log, fitted, part.scenario(), progress)
+            _write_page(request, log, fitted, text, comparison)
+            part.put_in_place()
+    except CallLogInvalid as error:
+        return _refuse(progress, *error.problems)
+    except (FitRefused, MappingInvalid, TraceInvalid) as error:
+        return _refuse(progress, error)
+    finally:
+        progress.clear()
+    if request.as_json:
+        document = fit_document(log, fitted, comparison, request.output, request.page)
+        print(json.dumps(document, allow_nan=False), flush=True)
+    else:
+        print("\n".join(_lines(request, log, fitted, comparison)), flush=True)
+    return PASSED
+
+
+def _refuse(progress: ProgressLine, *problems: object) -> int:
+    progress.clear()
+    for problem in problems:
+        say(str(problem))
+    return INVALID
+
+
+@dataclass(slots=True)
+class _Part:
+    """A scenario file under a name beside its own, until it is put in its place."""
+
+    path: Path
+    text: str
+
+    @property
+    def _part(self) -> Path:
+        return self.path.with_name(f".{self.path.name}-{os.getpid()}.part")
+
+    def __enter__(self) -> "_Part":
+        self._part.write_text(self.text, encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._part.unlink(missing_ok=True)
+
+    def scenario(self) -> Scenario:
+        """The scenario as anybody would load it."""
+        return load_scenario(self._part)
+
+    def put_in_place(self) -> None:
+        self._part.replace(self.path)
+
+
+def _text(request: FitRequest, log: CallLog, fitted: Fitted) -> str:
+    sources = [f"{each.path.name}, SHA-256 {each.sha256}" for each in log.files]
+    if log.broken.count:
+        sources.append(f"{log.broken.count} broken lines were left out")
+    return scenario_text(
+        fitted,
+        name=request.output.stem,
+        command=command_of(request),
+        sources=(*sources, *log.notes),
+    )
+
+
+def _compared(
+    request: FitRequest, log: CallLog, fitted: Fitted, scenario: Scenario, progress: ProgressLine
+) -> Comparison | None:
+    if not request.compare:
+        return None
+    capacity = request.capacity
+    return compare_log(
+        log,
+        fitted,
+        scenario,
+        scenario.max_concurrent_calls if capacity is None else capacity,
+        request.replications,
+        request.workers or os.cpu_count() or 1,
+        lambda done, total: progress("comparing with the log", done, total),
+    )
+
+
+def _write_page(
+    request: FitRequest, log: CallLog, fitted: Fitted, text: str, comparison: Comparison | None
+) -> None:
+    if request.page is None:
+        return
+    command = command_of(request)
+    page = fit_page(fitted, log, name=request.output.stem, command=command, scenario=text)
+    if comparison is not None:
+        sections = (comparison_section(comparison), *page.sections)
+        if page.sections and page.sections[0].key == "mind":
+            sections = (page.sections[0], comparison_section(comparison), *page.sections[1:])
+        page = replace(page, sections=sections)
+    write(page, request.page)
+
+
+def _lines(
+    request: FitRequest, log: CallLog, fitted: Fitted, comparison: Comparison | None
+) -> Iterator[str]:
+    yield from reading_lines(log)
+    yield from fitted_lines(fitted)
+    if comparison is not None:
+        yield from comparison_lines(comparison)
+    yield f"scenario: {request.output}"
+    if request.page is not None:
+        yield f"page: {request.page}"

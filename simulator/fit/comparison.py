@@ -1,0 +1,292 @@
+"""What the model loses: the log replayed beside runs of the scenario that was fitted to it.
+
+Both are played for the same stretch of time, on the same slots and where there is always room. The
+log happened once, so it is held against single runs: the interval is the one in which 95 of 100
+further runs of the scenario would lie, mean +- t s sqrt(1 + 1/R), with Student's t for R - 1
+degrees of freedom (G. J. Hahn and W. Q. Meeker, "Statistical Intervals", 1991, section 4.7).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from simulator.conditions import MAX_US, NEVER, Conditions, TraceTenant
+from simulator.fit.call_log import CallLog, Int64s
+from simulator.fit.fitted import Fitted
+from simulator.kernel import KernelRun
+from simulator.planning.student import t_quantile
+from simulator.replicate import replication_seed
+from simulator.results import CallLog as RunLog
+from simulator.results import Fate
+from simulator.scenario import Scenario
+from simulator.trace import CallTrace
+from simulator.traffic import build_trace
+
+CONFIDENCE: Final = 0.95
+MOST_CALLS: Final = 1_000_000
+"""Calls of the log that are compared: the first of it."""
+MOST_PLAYED: Final = 20_000_000
+"""Calls of all runs together; beyond it there are fewer runs, down to :data:`FEWEST_RUNS`."""
+FEWEST_RUNS: Final = 5
+_MINUTE_US: Final = 60_000_000
+_QUARTER_US: Final = 15 * _MINUTE_US
+_PERCENTILES: Final = (0.5, 0.95, 0.99, 0.999)
+
+Progress = Callable[[int, int], None]
+"""Told how many runs are done, of how many."""
+
+
+class Kind(StrEnum):
+    """What a measure counts."""
+
+    CALLS = "calls"
+    ERLANGS = "erlang"
+    SHARE = "share"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure of the log, and the same of each run.
+
+    ``low`` and ``high`` bound the interval in which 95 of 100 further runs would lie.
+    """
+
+    key: str
+    name: str
+    kind: Kind
+    log: float
+    runs: tuple[float, ...]
+    low: float
+    high: float
+
+    @property
+    def mean(self) -> float:
+        return math.fsum(self.runs) / len(self.runs)
+
+    @property
+    def side(self) -> int:
+        """1 where the log lies above the runs, -1 below, 0 where it could be one of them."""
+        return (self.log > self.high) - (self.log < self.low)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The log against ``replications`` runs of the fitted scenario on ``capacity`` slots.
+
+    ``window_us`` is the stretch of time that both were played for, from the log's first slot on;
+    ``calls`` are the log's calls in it.
+    """
+
+    capacity: int
+    replications: int
+    window_us: int
+    interval_us: int
+    calls: int
+    is_whole: bool
+    """Whether the stretch is all of the log."""
+    measures: tuple[Measure, ...]
+
+    def measure(self, key: str) -> Measure:
+        return next(each for each in self.measures if each.key == key)
+
+
+def compare_log(
+    log: CallLog,
+    fitted: Fitted,
+    scenario: Scenario,
+    capacity: int,
+    replications: int,
+    workers: int,
+    progress: Progress = lambda *_: None,
+) -> Comparison:
+    """Replay the log and play the scenario that ``fitted`` was written as.
+
+    Only the total limit is looked at, and it is ``capacity`` (>= 0). Results do not depend on
+    ``workers``. Raises ValueError for fewer than two replications, and
+    :class:`~simulator.trace.TraceInvalid`.
+    """
+    if replications < 2:
+        raise ValueError("an interval needs two replications or more")
+    grid = fitted.grid
+    # Where in the scenario's cycle the log begins.
+    begin_us = (grid.from_us + grid.offset_us) % grid.length_us
+    offers = log.wall_us() - grid.from_us
+    window_us = _window_us(offers, grid.window_us, begin_us)
+    interval_us = _QUARTER_US if window_us >= 2 * _QUARTER_US else _MINUTE_US
+    kept = offers < window_us
+    own = _measured(_log_trace(offers[kept], log.slot_us[kept], window_us), capacity, interval_us)
+    calls = int(kept.sum())
+    most = max(FEWEST_RUNS, MOST_PLAYED // max(1, calls))
+    replications = min(replications, most)
+    played = replace(
+        scenario,
+        duration_us=begin_us + window_us,
+        warm_up_us=begin_us,
+        checkpoints_us=(),
+        expect=(),
+        thresholds=(),
+    )
+
+    def run(number: int) -> dict[str, float]:
+        drawn = replace(played, seed=replication_seed(scenario.seed, number))
+        return _measured(build_trace(drawn), capacity, interval_us)
+
+    runs: list[dict[str, float]] = []
+    with ThreadPoolExecutor(workers) as pool:
+        for found in pool.map(run, range(replications)):
+            runs.append(found)
+            progress(len(runs), replications)
+    return Comparison(
+        capacity=capacity,
+        replications=replications,
+        window_us=window_us,
+        interval_us=interval_us,
+        calls=calls,
+        is_whole=calls == len(log) and window_us == grid.window_us,
+        measures=tuple(
+            _measure(key, name, kind, own[key], [each[key] for each in runs])
+            for key, name, kind in measures_of(interval_us)
+        ),
+    )
+
+
+def measures_of(interval_us: int) -> tuple[tuple[str, str, Kind], ...]:
+    """Key, name and kind of what is compared, in order."""
+    quarter = "quarter hour" if interval_us == _QUARTER_US else "minute"
+    return (
+        ("offered_calls", "calls offered", Kind.CALLS),
+        ("offered_erlangs", "traffic offered", Kind.ERLANGS),
+        ("busiest_minute", "calls in the busiest minute", Kind.CALLS),
+        ("busiest_second", "calls in the busiest second", Kind.CALLS),
+        ("peak", "most calls at once", Kind.CALLS),
+        *(
+            (
+                f"in_use_p{100 * share:g}",
+                f"calls at once, {100 * share:g} % of the time",
+                Kind.CALLS,
+            )
+            for share in _PERCENTILES
+        ),
+        ("blocking", "blocking", Kind.SHARE),
+        ("rejected_calls", "calls rejected", Kind.CALLS),
+        ("carried_erlangs", "traffic carried", Kind.ERLANGS),
+        ("worst_interval", f"calls rejected in the worst {quarter}", Kind.CALLS),
+    )
+
+
+def _measure(key: str, name: str, kind: Kind, log: float, runs: Sequence[float]) -> Measure:
+    count = len(runs)
+    mean = math.fsum(runs) / count
+    deviation = math.sqrt(math.fsum((each - mean) ** 2 for each in runs) / (count - 1))
+    reach = t_quantile(CONFIDENCE, count - 1) * deviation * math.sqrt(1 + 1 / count)
+    high = min(mean + reach, 1.0) if kind is Kind.SHARE else mean + reach
+    return Measure(key, name, kind, log, tuple(runs), max(0.0, mean - reach), high)
+
+
+def _window_us(offers: Int64s, window_us: int, begin_us: int) -> int:
+    """The log's stretch, or as much of its beginning as can be played."""
+    if len(offers) > MOST_CALLS:
+        window_us = max(1, min(window_us, int(np.partition(offers, MOST_CALLS)[MOST_CALLS])))
+    return min(window_us, MAX_US - begin_us - 1)
+
+
+def _log_trace(offers_us: Int64s, slot_us: Int64s, window_us: int) -> CallTrace:
+    """The log's calls as a trace: each holds a slot for as long as it did."""
+    n = len(offers_us)
+    # The clock on the wall may go back over calls that were made before.
+    order = np.argsort(offers_us, kind="stable")
+    nothing, never = np.zeros(n, np.int64), np.full(n, NEVER, np.int64)
+    return CallTrace(
+        conditions=Conditions(
+            duration_us=window_us, max_concurrent_calls=0, tenants=(TraceTenant("all"),)
+        ),
+        tenant=np.zeros(n, np.int32),
+        offer_us=offers_us[order],
+        setup_us=nothing,
+        connect_us=nothing,
+        hold_us=slot_us[order],
+        end_kind=np.zeros(n, np.int8),
+        refer_us=never,
+        patience_us=never,
+        lookup_draw=np.zeros(n, np.uint32),
+        after=never,
+        after_on=np.zeros(n, np.int8),
+        delay_us=nothing,
+        attempt=np.zeros(n, np.int32),
+    )
+
+
+def _measured(trace: CallTrace, capacity: int, interval_us: int) -> dict[str, float]:
+    """All measures of one trace."""
+    conditions = trace.conditions
+    begin, end = conditions.warm_up_us, conditions.duration_us
+    free = KernelRun(replace(conditions, max_concurrent_calls=len(trace) + 1)).play(trace)
+    held = KernelRun(replace(conditions, max_concurrent_calls=capacity)).play(trace)
+    assert free.log is not None
+    assert held.log is not None
+    offers = _in_window(free.log, begin)
+    rejected = held.log.offered_us[
+        (held.log.fate == Fate.REJECTED_CAPACITY) & (held.log.offered_us >= begin)
+    ]
+    statistics = held.statistics
+    return {
+        "offered_calls": float(len(offers)),
+        "offered_erlangs": free.statistics.carried_erlangs,
+        "busiest_minute": float(most_within(offers - begin, _MINUTE_US)),
+        "busiest_second": float(most_within(offers - begin, 1_000_000)),
+        "peak": float(free.statistics.peak_in_use),
+        **_percentiles(free.log, begin, end),
+        "blocking": statistics.blocking or 0.0,
+        "rejected_calls": float(len(rejected)),
+        "carried_erlangs": statistics.carried_erlangs,
+        "worst_interval": float(most_within(rejected - begin, interval_us)),
+    }
+
+
+def _in_window(log: RunLog, begin: int) -> Int64s:
+    offers: Int64s = log.offered_us[(log.fate != Fate.NOT_MADE) & (log.offered_us >= begin)]
+    return offers
+
+
+def most_within(instants_us: Int64s, interval_us: int) -> int:
+    """The most instants (>= 0) that lie in one clock interval [k i, (k + 1) i)."""
+    if not len(instants_us):
+        return 0
+    intervals = np.sort(instants_us // interval_us)
+    edges = np.flatnonzero(np.diff(intervals)) + 1
+    return int(np.diff(np.concatenate(([0], edges, [len(intervals)]))).max())
+
+
+def _percentiles(log: RunLog, begin: int, end: int) -> dict[str, float]:
+    held = log.fate >= Fate.REJECTED_INSTRUCTIONS
+    until = np.where(log.released_us[held] == NEVER, end, log.released_us[held])
+    time_us = time_at(log.offered_us[held], until, begin, end)
+    share = time_us.cumsum() / max(1, end - begin)
+    levels = np.minimum(
+        np.searchsorted(share, np.array(_PERCENTILES) - 1e-12), max(0, len(time_us) - 1)
+    )
+    return {
+        f"in_use_p{100 * each:g}": float(level)
+        for each, level in zip(_PERCENTILES, levels.tolist(), strict=True)
+    }
+
+
+def time_at(since_us: Int64s, until_us: Int64s, begin: int, end: int) -> Int64s:
+    """How long exactly k of the calls [since, until) were there in [begin, end), shape (most + 1,).
+
+    ``since_us`` and ``until_us`` have shape (n,).
+    """
+    since, until = np.sort(since_us.clip(begin, end)), np.sort(until_us.clip(begin, end))
+    instants = np.unique(np.concatenate((since, until, [begin, end])))
+    lasting = np.diff(instants)
+    there = np.searchsorted(since, instants[:-1], side="right") - np.searchsorted(
+        until, instants[:-1], side="right"
+    )
+    # Whole microseconds, and so exact in a float up to 2**53 of them.
+    time_us: Int64s = np.bincount(there, weights=lasting, minlength=1).astype(np.int64)
+    return time_us

@@ -1,0 +1,91 @@
+"""The comparison of a log with its model, in words and lines."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from simulator.fit.comparison import Comparison, Kind, Measure
+from simulator.fit.words import percent
+from simulator.scenario_file.units import format_duration
+
+_MORE: Final = {
+    "offered_calls": "the log has more calls than the model draws",
+    "offered_erlangs": "the log offers more traffic than the model",
+    "busiest_minute": "the log is burstier from minute to minute than the model",
+    "busiest_second": "the log is burstier within the minute than the model: calls come together",
+    "peak": "the log piles up higher than the model ever does",
+    "blocking": "the model loses too few calls; a limit planned with it is too low",
+    "rejected_calls": "the model rejects too few calls; a limit planned with it is too low",
+    "carried_erlangs": "the log fills the slots better than the model",
+    "worst_interval": "the worst of the log is worse than that of the model",
+}
+_LESS: Final = {
+    "offered_calls": "the log has fewer calls than the model draws",
+    "offered_erlangs": "the log offers less traffic than the model",
+    "busiest_minute": "the log is smoother from minute to minute than the model",
+    "busiest_second": "the log is smoother within the minute than the model: calls keep apart",
+    "peak": "the log never piles up as high as the model",
+    "blocking": "the model loses too many calls; a limit planned with it is on the safe side",
+    "rejected_calls": "the model rejects too many calls; a limit planned with it is on the safe "
+    "side",
+    "carried_erlangs": "the log leaves more of the slots unused than the model",
+    "worst_interval": "the worst of the log is milder than that of the model",
+}
+_BUSY: Final = "in_use_"
+
+
+def figure(kind: Kind, value: float) -> str:
+    """A value as text."""
+    if kind is Kind.SHARE:
+        return percent(value)
+    if kind is Kind.ERLANGS:
+        return f"{value:,.2f}"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def interval(measure: Measure) -> str:
+    """Where further runs would lie, whole calls as such."""
+    low, high = measure.low, measure.high
+    if measure.kind is Kind.CALLS:
+        return f"{low:,.0f} to {high:,.0f}"
+    return f"{figure(measure.kind, low)} to {figure(measure.kind, high)}"
+
+
+def reason(measure: Measure) -> str:
+    """What it says where the log is none like the runs; empty where it could be one of them."""
+    if not measure.side:
+        return ""
+    if measure.key.startswith(_BUSY):
+        many = "more" if measure.side > 0 else "fewer"
+        return f"the log has {many} calls at once than the model for that share of the time"
+    return (_MORE if measure.side > 0 else _LESS)[measure.key]
+
+
+def sentences(comparison: Comparison) -> tuple[str, ...]:
+    """One for each difference; a single one where there is none."""
+    said = tuple(
+        f"{measure.name.capitalize()}: {figure(measure.kind, measure.log)} in the log, "
+        f"{figure(measure.kind, measure.mean)} in the model ({interval(measure)}): "
+        f"{reason(measure)}."
+        for measure in comparison.measures
+        if measure.side
+    )
+    if said:
+        return said
+    return ("In everything compared, the log could be one of the model's runs.",)
+
+
+def comparison_lines(comparison: Comparison) -> Iterator[str]:
+    """What a person at a terminal reads."""
+    slots = "1 slot" if comparison.capacity == 1 else f"{comparison.capacity:,} slots"
+    part = "" if comparison.is_whole else "the first "
+    yield (
+        f"the log against {comparison.replications} runs of the scenario on {slots}, "
+        f"{part}{format_duration(comparison.window_us)}:"
+    )
+    yield f"  {'':<36}{'log':>12}{'model':>12}   95 of 100 runs"
+    for measure in comparison.measures:
+        own, mean = figure(measure.kind, measure.log), figure(measure.kind, measure.mean)
+        mark = "  <--" if measure.side else ""
+        yield f"  {measure.name:<36}{own:>12}{mean:>12}   {interval(measure)}{mark}"
+    for sentence in sentences(comparison):
+        yield f"  {sentence}"
