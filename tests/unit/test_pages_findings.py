@@ -140,6 +140,7 @@ def test_time_congestion_as_a_target_is_a_share_of_time() -> None:
     source = seen(plan_page(found, ""))
     assert "share of time, log scale" in words(source)
     assert table(source, "formula-table")[2][2] == "0.54 % (0.43 to 0.65 %)"
+    assert "by themselves" not in words(source)
 
 
 def test_one_key_is_a_line_in_the_order_of_its_numbers() -> None:

@@ -20,7 +20,13 @@ from simulator.report.pages.blocks import (
     Shape,
     Table,
 )
-from simulator.report.pages.plan_words import statistic_words, target_mark, target_words, unit_of
+from simulator.report.pages.plan_words import (
+    slots_words,
+    statistic_words,
+    target_mark,
+    target_words,
+    unit_of,
+)
 
 _LOG_FROM: Final = 20
 """A curve whose values differ by more than this factor is drawn on a log scale."""
@@ -49,7 +55,7 @@ def curve_section(plan: Plan) -> Section | None:
         lines.append(Line("Erlang B, for the average load", shown, tone=6, dashed=True))
     first, last = plan.curve[0], plan.curve[-1]
     sentence = (
-        f"From {number(first.max_concurrent_calls)} to {number(last.max_concurrent_calls)} slots, "
+        f"From {number(first.max_concurrent_calls)} to {slots_words(last.max_concurrent_calls)}, "
         f"{statistic_words(plan)} falls from {formats.estimate(first.value)} to "
         f"{formats.estimate(last.value)}; the target is {target_words(plan)}."
     )
@@ -82,7 +88,7 @@ def day_section(plan: Plan) -> Section | None:
         key="concurrency-chart",
         title="Calls in progress over the run",
         sentence=(
-            f"With {number(plan.answer)} slots, nineteen runs in twenty hold at most "
+            f"With {slots_words(plan.answer)}, nineteen runs in twenty hold at most "
             f"{number(round(busiest.percentile_95))} calls at the fullest instant looked at "
             f"({formats.time_of(formats.seconds_of(busiest.at_us), with_seconds=False)}), where "
             f"the median is {number(round(busiest.median))}."
@@ -150,7 +156,7 @@ def worst_section(plan: Plan) -> Section | None:
         xs=tuple(edges),
         lines=(Line("Offered", (*erlangs, erlangs[-1]), tone=3, shape=Shape.AREA),),
         marks=(
-            Mark(f"{number(plan.answer)} slots", float(plan.answer), across=True),
+            Mark(f"{slots_words(plan.answer)}", float(plan.answer), across=True),
             Mark("average", plan.offered_erlangs, across=True, tone=6),
         ),
         low=True,
@@ -186,7 +192,7 @@ def _worst_sentence(plan: Plan) -> str:
     )
     if plan.worst_answer is not None:
         sentence += (
-            f" For it to be within the target as well, {number(plan.worst_answer)} slots are "
+            f" For it to be within the target as well, {slots_words(plan.worst_answer)} are "
             f"needed ({plan.worst_answer - plan.answer:+d})."
         )
     elif plan.target.statistic == BLOCKING:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from simulator.planning.measure import Point
 from simulator.planning.plan_text import plan_lines
 from simulator.planning.result import Plan
+from simulator.planning.target import BLOCKING, WORST_INTERVAL
 from simulator.report.figures import fixed, number
 from simulator.report.pages import formats
 from simulator.report.pages.blocks import (
@@ -33,6 +34,7 @@ from simulator.report.pages.plan_sensitivity import growth_section, sensitivity_
 from simulator.report.pages.plan_words import (
     at_answer,
     interval_cell,
+    slots_words,
     statistic_words,
     target_percent,
     target_words,
@@ -81,7 +83,7 @@ def _answer(plan: Plan) -> Answer:
         certainty = plan.explanation[0] if plan.explanation else ""
     else:
         certainty = (
-            f"The truth lies between {number(plan.least_possible)} and {number(plan.answer)} slots "
+            f"The truth lies between {number(plan.least_possible)} and {slots_words(plan.answer)} "
             f"with {sure} confidence; {number(plan.answer)} is the safe end."
         )
     return Answer(
@@ -99,7 +101,7 @@ def _tiles(plan: Plan) -> Iterator[Tile]:
     occupancy = None if at.occupancy is None else at.occupancy.value
     yield Tile("Blocking", formats.share(blocking), "of calls")
     yield Tile("Time congestion", formats.share(congestion), "of time")
-    yield Tile("Offered traffic", fixed(plan.offered_erlangs, 1), "E")
+    yield Tile("Offered traffic", _erlangs(plan.offered_erlangs), "E")
     yield Tile("Slots occupied", formats.share(occupancy))
     if at.worst_interval is not None and at.worst_interval.blocking is not None:
         worst = at.worst_interval
@@ -110,6 +112,10 @@ def _tiles(plan: Plan) -> Iterator[Tile]:
         )
     if plan.formula.servers is not None:
         yield Tile("Erlang B says", number(plan.formula.servers), "slots")
+
+
+def _erlangs(value: float) -> str:
+    return fixed(value, 1 if value >= 10 else 2)
 
 
 def _around_section(plan: Plan) -> Section:
@@ -141,7 +147,7 @@ def _around_section(plan: Plan) -> Section:
         note=(
             f"One run offers {number(round(at.offered_calls))} calls, "
             f"{fixed(plan.offered_erlangs, 2)} erlang if there were always room; with "
-            f"{number(plan.answer)} slots it carries {fixed(at.carried_erlangs, 2)} erlang "
+            f"{slots_words(plan.answer)} it carries {fixed(at.carried_erlangs, 2)} erlang "
             f"({number(round(at.carried_minutes))} slot minutes), at most "
             f"{number(at.peak_in_use)} calls at once."
         ),
@@ -168,15 +174,19 @@ def _tenant_section(plan: Plan) -> Section | None:
     if len(tenants) < 2:
         return None
     found = {name: each.blocking for name, each in tenants.items() if each.blocking is not None}
+    # Blocking of a tenant is no measure for a target on something else.
+    is_compared = plan.target.statistic in (BLOCKING, WORST_INTERVAL)
     over = [name for name, blocking in found.items() if not plan.target.met_by(blocking.value)]
-    sentence = (
-        f"{len(over)} of {len(tenants)} are above {target_percent(plan)} by themselves."
-        if over
-        else f"All {len(tenants)} are within {target_percent(plan)} by themselves."
-    )
+    sentence = f"The target is of {statistic_words(plan)}, which is known of all calls only."
+    if is_compared:
+        sentence = (
+            f"{len(over)} of {len(tenants)} are above {target_percent(plan)} by themselves."
+            if over
+            else f"All {len(tenants)} are within {target_percent(plan)} by themselves."
+        )
     figure = Bars(
         key="tenant-bars",
-        title=f"Blocking of each tenant with {number(plan.answer)} slots",
+        title=f"Blocking of each tenant with {slots_words(plan.answer)}",
         sentence=sentence,
         axis=Axis("share of the tenant's calls", Kind.PERCENT),
         groups=tuple(
@@ -195,7 +205,7 @@ def _tenant_section(plan: Plan) -> Section | None:
         ),
         heads=("Tenant", f"Blocking, interval at {formats.confidence(plan.confidence)}"),
         points=True,
-        marks=(Mark(target_percent(plan), plan.target.value),),
+        marks=(Mark(target_percent(plan), plan.target.value),) if is_compared else (),
     )
     has_worst = any(each.worst_interval is not None for each in tenants.values())
     columns = [
@@ -237,7 +247,7 @@ def _formula_section(plan: Plan) -> Section:
                 number(plan.answer),
             ),
             (
-                f"{statistic_words(plan)} with {number(plan.answer)} slots",
+                f"{statistic_words(plan)} with {slots_words(plan.answer)}",
                 formats.share(formula.blocking_at_answer),
                 formats.estimate(at_answer(plan)),
             ),
@@ -254,7 +264,7 @@ def _formula_section(plan: Plan) -> Section:
         )
     else:
         blocks += [
-            Text("They differ because the formula does not know that"),
+            Text("What the formula does not know of:"),
             Sentences(tuple(f"{reason}." for reason in formula.reasons)),
         ]
     return Section("formula", "The formula beside it", tuple(blocks))

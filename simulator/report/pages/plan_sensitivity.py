@@ -26,6 +26,7 @@ from simulator.report.pages.blocks import (
     Text,
 )
 from simulator.report.pages.plan_words import (
+    slots_words,
     statistic_words,
     target_mark,
     target_percent,
@@ -71,7 +72,7 @@ def _needed(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> B
     reach = max(1, (high - low) // 20)
     impossible = [row for row in rows if row.kind in _KINDS and row.needed is None]
     sentence = (
-        f"By the average, {number(found.base)} slots meet the target as it is; that is what the "
+        f"By the average, {slots_words(found.base)} meet the target as it is; that is what the "
         "bars start from, without the caution of the answer's interval."
     )
     if impossible and plan.with_room_for_all is not None:
@@ -114,7 +115,7 @@ def _at_answer(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -
     log = bool(above) and max(above) > 10 * min([plan.target.value, *above])
     return Bars(
         key="at-answer-bars",
-        title=f"{statistic_words(plan).capitalize()} if you keep {number(plan.answer)} slots",
+        title=f"{statistic_words(plan).capitalize()} if you keep {slots_words(plan.answer)}",
         sentence=f"The target is {target_words(plan)}; what misses it is in another colour.",
         axis=Axis(
             f"{unit_of(plan)}, log scale" if log else unit_of(plan),
@@ -142,7 +143,7 @@ def _table(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Ta
             Column("If", words=True),
             Column("Slots needed"),
             Column("More"),
-            Column(f"{statistic_words(plan).capitalize()} with {number(plan.answer)} slots"),
+            Column(f"{statistic_words(plan).capitalize()} with {slots_words(plan.answer)}"),
         ),
         rows=(
             ("as it is (by the average)", number(found.base), "0", "–"),
@@ -154,10 +155,10 @@ def _table(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Ta
 def _node_text(plan: Plan, row: SensitivityRow) -> Text:
     lost = round(-row.change)
     if row.at_answer is None or row.needed is None:
-        return Text(f"A lost node of {number(lost)} slots leaves fewer than the scenario needs.")
+        return Text(f"A lost node of {slots_words(lost)} leaves fewer than the scenario needs.")
     return Text(
-        f"With a node of {number(lost)} slots lost, {number(plan.answer - lost)} are left and "
-        f"{statistic_words(plan)} is {formats.estimate(row.at_answer)}; {number(row.needed)} slots "
+        f"With a node of {slots_words(lost)} lost, {number(plan.answer - lost)} are left and "
+        f"{statistic_words(plan)} is {formats.estimate(row.at_answer)}; {slots_words(row.needed)} "
         f"keep {number(plan.answer)} in that case."
     )
 
@@ -189,7 +190,7 @@ def growth_section(plan: Plan) -> Section | None:
             Column("Month", words=True),
             Column("Load"),
             Column("Slots needed"),
-            Column(f"{statistic_words(plan).capitalize()} with {number(plan.answer)} slots"),
+            Column(f"{statistic_words(plan).capitalize()} with {slots_words(plan.answer)}"),
         ),
         rows=tuple(
             (
@@ -231,7 +232,7 @@ def _growth_needed(
                 texts=tuple(texts),
             ),
         ),
-        marks=(Mark(f"{number(plan.answer)} slots", float(plan.answer), across=True, tone=3),),
+        marks=(Mark(f"{slots_words(plan.answer)}", float(plan.answer), across=True, tone=3),),
         low=True,
     )
 
@@ -240,14 +241,14 @@ def _growth_at_answer(plan: Plan, months: Sequence[SensitivityRow]) -> Chart:
     estimates = [row.at_answer for row in months]
     return Chart(
         key="growth-at-answer",
-        title=f"{statistic_words(plan).capitalize()} by month with {number(plan.answer)} slots",
+        title=f"{statistic_words(plan).capitalize()} by month with {slots_words(plan.answer)}",
         sentence=_kept_sentence(plan, months),
         x=Axis("months from now"),
         y=Axis(unit_of(plan), Kind.PERCENT),
         xs=tuple(map(float, range(1, len(months) + 1))),
         lines=(
             Line(
-                label=f"With {number(plan.answer)} slots",
+                label=f"With {slots_words(plan.answer)}",
                 values=tuple(None if each is None else each.value for each in estimates),
                 low=tuple(None if each is None else each.low for each in estimates),
                 high=tuple(None if each is None else each.high for each in estimates),
@@ -264,12 +265,12 @@ def _needed_sentence(plan: Plan, months: Sequence[SensitivityRow]) -> str:
     growth = f"{100 * last.change:+.0f}\u202f%".replace("-", "\u2212")
     if last.needed is not None:
         return (
-            f"{number(last.needed)} slots are needed in month {len(months)}, "
+            f"{slots_words(last.needed)} are needed in month {len(months)}, "
             f"with the load at {growth}."
         )
     first = next(month for month, row in enumerate(months, 1) if row.needed is None)
     needed = months[first - 2].needed if first > 1 else None
-    text = "" if needed is None else f"Month {first - 1} needs {number(needed)} slots. "
+    text = "" if needed is None else f"Month {first - 1} needs {slots_words(needed)}. "
     text += f"From month {first} on no number of slots meets the target"
     if plan.with_room_for_all is None:
         return f"{text}."
@@ -283,10 +284,10 @@ def _kept_sentence(plan: Plan, months: Sequence[SensitivityRow]) -> str:
         if row.at_answer is not None and not plan.target.met_by(row.at_answer.value)
     ]
     if not missed:
-        return f"{number(plan.answer)} slots last for all {len(months)} months."
+        return f"{slots_words(plan.answer)} last for all {len(months)} months."
     if missed[0] == 1:
-        return f"{number(plan.answer)} slots miss the target from the first month on."
-    return f"{number(plan.answer)} slots last for {missed[0] - 1} of {len(months)} months."
+        return f"{slots_words(plan.answer)} miss the target from the first month on."
+    return f"{slots_words(plan.answer)} last for {missed[0] - 1} of {len(months)} months."
 
 
 def _float(value: int | None) -> float | None:

@@ -4,7 +4,7 @@ from simulator.planning.estimate import Estimate, gravest
 from simulator.planning.measure import Interval
 from simulator.planning.result import Plan
 from simulator.planning.target import BLOCKING, WORST_INTERVAL
-from simulator.report.figures import NOTHING, THIN_SPACE
+from simulator.report.figures import NOTHING, THIN_SPACE, number
 from simulator.report.pages import formats
 from simulator.report.pages.blocks import Cell, Mark
 
@@ -29,6 +29,11 @@ def target_words(plan: Plan) -> str:
     bound = f"below {limit}" if plan.target.is_strict else f"of at most {limit}"
     each = " for every tenant by itself" if plan.per_tenant else ""
     return f"{statistic_words(plan)} {bound}{each}"
+
+
+def slots_words(count: int) -> str:
+    """``457 slots``."""
+    return f"{number(count)} slot{'' if count == 1 else 's'}"
 
 
 def target_percent(plan: Plan) -> str:
