@@ -101,7 +101,7 @@ class Lane:
                 return
             reply = await endpoint.handler(call_id, body)
         except Exception as error:
-            problem = told(error, scope["path"], self._log)
+            problem = told(error, scope["method"], scope["path"], self._log)
             if problem is None:
                 self._log.exception("request_broke", method=scope["method"], path=scope["path"])
                 problem = unexpected_problem()

@@ -82,8 +82,11 @@ def problem_body(
     return msgspec.json.encode(document)
 
 
-def as_problem(error: Exception) -> ProblemError | None:
-    """The problem that a known error is told as; None for an error nobody planned for."""
+def as_problem(error: Exception, method: str = "POST") -> ProblemError | None:
+    """The problem that a known error is told as; None for an error nobody planned for.
+
+    ``method`` is that of the request: a DELETE brings its time in the query, others in the body.
+    """
     match error:
         case ProblemError():
             return error
@@ -101,7 +104,7 @@ def as_problem(error: Exception) -> ProblemError | None:
         case ClockBackwards():
             return ProblemError(409, str(error), code="clock_backwards")
         case ClockError():
-            return malformed(str(error), ["at_us"])
+            return malformed(str(error), ["at_us"], "query" if method == "DELETE" else "body")
         case LimitsInvalid():
             return ProblemError(
                 422, str(error), code="limits_invalid", errors=[{"loc": [], "msg": str(error)}]
@@ -118,9 +121,9 @@ def as_problem(error: Exception) -> ProblemError | None:
             return None
 
 
-def malformed(message: str, path: Sequence[str | int]) -> ProblemError:
-    """A 422 about one place of a request body."""
-    fault = {"loc": ["body", *path], "msg": message}
+def malformed(message: str, path: Sequence[str | int], part: str = "body") -> ProblemError:
+    """A 422 about one place of a request's ``part``."""
+    fault = {"loc": [part, *path], "msg": message}
     return ProblemError(422, "the request does not fit", errors=[fault])
 
 
@@ -136,9 +139,9 @@ HANDLED: Final[tuple[type[Exception], ...]] = (
 """The exceptions of which :func:`as_problem` makes a problem."""
 
 
-def told(error: Exception, path: str, log: Any) -> ProblemError | None:
+def told(error: Exception, method: str, path: str, log: Any) -> ProblemError | None:
     """As :func:`as_problem`; what the operator must know is logged."""
-    problem = as_problem(error)
+    problem = as_problem(error, method)
     if isinstance(error, SQLAlchemyError):
         log.error("database_failed", path=path, error=reason_of(error))
     return problem
@@ -149,7 +152,7 @@ def problem_responder(log: Any) -> Callable[[Request, Exception], Awaitable[Resp
 
     async def respond(request: Request, error: Exception) -> Response:
         path = request.url.path
-        problem = told(error, path, log)
+        problem = told(error, request.method, path, log)
         assert problem is not None, "registered for the types in HANDLED only"
         return Response(problem.body(path), problem.status_code, problem.headers, PROBLEM_TYPE)
 

@@ -188,7 +188,8 @@ def _what_it_says(response: httpx.Response) -> str:
     said = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
     errors = problem.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        first = errors[0]
-        where = ".".join(str(part) for part in first.get("loc", ()))
-        said = f"{said} ({where}: {first.get('msg', '')})"
+        where = ".".join(str(part) for part in errors[0].get("loc", ()))
+        what = str(errors[0].get("msg", ""))
+        more = ": ".join(part for part in (where, what if what != said else "") if part)
+        said = f"{said} ({more})" if more else said
     return said
