@@ -37,6 +37,7 @@ from simulator.load.master import Load, MasterRun, ScenarioUnfit, load_of
 from simulator.load.player import GIVEN_UP, Player, Request
 from simulator.load.reading import now_us
 from simulator.load.settings import LoadSettings, SettingInvalid
+from simulator.run import check_writable
 from simulator.scenario_file import ScenarioInvalid
 from simulator.trace import TraceInvalid
 
@@ -48,7 +49,8 @@ REPORT: Final = "busyhour_report"
 HALT: Final = "busyhour_halt"
 
 _HELLO_S: Final = 0.5
-_REPORT_S: Final = 2.0
+_REPORT_S: Final = 1.0
+_KEEP_S: Final = 1.0
 _STOP_S: Final = 10.0
 _WORKERS_WAIT_S: Final = 60.0
 _MOST_AT_ONCE: Final = 64
@@ -117,7 +119,7 @@ class Worker:
             while not player.finished and now_us() - waited_us < _REPORT_S * 1e6:
                 gevent.sleep(0.05)
             final = player.finished
-            self._tell(report_of(self._plan, player, self._reports, final=final))
+            self._tell(report_of(self._plan, player, self._reports, now_us(), final=final))
             self._reports += 1
             self._told = final
 
@@ -129,7 +131,7 @@ class Side:
         self.worker: Worker | None = None
         self.load: Load | None = None
         self.run: MasterRun | None = None
-        self.marks: gevent.Greenlet | None = None
+        self.beside: list[gevent.Greenlet] = []
         self.failed = False
 
     @property
@@ -218,9 +220,11 @@ def join(environment: Environment, **_: object) -> None:
     runner = environment.runner
     try:
         load = side.load = load_of(LoadSettings.from_environment())
+        if not isinstance(runner, WorkerRunner):
+            check_writable(load.settings.out / load.scenario.name)
     except ScenarioInvalid as error:
         _refuse(*error.problems)
-    except (SettingInvalid, TraceInvalid, ScenarioUnfit) as error:
+    except (SettingInvalid, TraceInvalid, ScenarioUnfit, OSError) as error:
         _refuse(error)
     if isinstance(runner, WorkerRunner):
         _join_as_worker(runner, load)
@@ -300,9 +304,13 @@ def begin(environment: Environment, **_: object) -> None:
         shares = max(expected, len(runner.clients.all))
     side.run, side.failed = None, True
     run = MasterRun(load, environment.host or load.settings.url, shares)
+    if environment.parsed_options is not None and environment.parsed_options.json:
+        run.out = sys.stderr
     try:
         run.prepare()
     except Inconclusive as error:
+        # Nothing was sent, so Locust has nothing to tell.
+        logging.getLogger("locust.stats_logger").disabled = True
         environment.process_exit_code = run.abandon(str(error))
         return
     side.run, side.failed = run, False
@@ -322,7 +330,10 @@ def begin(environment: Environment, **_: object) -> None:
         plan = run.coordinator.plan_for(LOCAL)
         assert plan is not None
         side.worker.play(plan)
-    side.marks = gevent.spawn(run.keep_marks, gevent.sleep)
+    side.beside = [
+        gevent.spawn(run.keep_marks, gevent.sleep),
+        gevent.spawn(_keep_record, run, runner),
+    ]
 
 
 @events.test_stopping.add_listener
@@ -334,9 +345,9 @@ def wind_down(environment: Environment, **_: object) -> None:
             side.worker.halt()
             side.worker.wait_until_told(_STOP_S)
         return
-    if run is None or run.is_over(_workers_here(runner)):
+    if run is None or (run.is_over(_workers_here(runner)) and not run.unsaved):
         return
-    run.interrupted = _workers_here(runner) != frozenset()
+    run.interrupted = not run.unsaved and _workers_here(runner) != frozenset()
     if isinstance(runner, MasterRunner):
         runner.send_message(HALT)
     elif side.worker is not None:
@@ -350,8 +361,7 @@ def wind_down(environment: Environment, **_: object) -> None:
 def conclude(environment: Environment, **_: object) -> None:
     """Judge the run, once all users have stopped."""
     run, side.run = side.run, None
-    if side.marks is not None:
-        side.marks.kill()
+    gevent.killall(side.beside)
     if run is not None:
         environment.process_exit_code = run.finish()
 
@@ -365,6 +375,12 @@ def leave(environment: Environment, **_: object) -> None:
         environment.runner.quit()
     if environment.process_exit_code is None:
         environment.process_exit_code = INCONCLUSIVE
+
+
+def _keep_record(run: MasterRun, runner: Any) -> None:
+    while True:
+        gevent.sleep(_KEEP_S)
+        run.keep_record(_workers_here(runner))
 
 
 def _worker() -> Worker:

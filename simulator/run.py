@@ -81,7 +81,7 @@ def run_scenario(
     :class:`simulator.engines.Inconclusive`, and OSError from writing.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
-    _check_writable(out / scenario.name)
+    check_writable(out / scenario.name)
     if trace is None:
         trace = build_trace(scenario)
     observed, expected = _play(trace, engine, progress)
@@ -133,7 +133,7 @@ def run_live(
 
     started_at, started = datetime.now(UTC), time.monotonic()
     trace = build_trace(scenario)
-    directory = _made(out / scenario.name, started_at)
+    directory = made_directory(out / scenario.name, started_at)
     try:
         run = engine.play(scenario, trace, directory, _teller(progress)("engine"))
         judged = judge_live(scenario, trace, run)
@@ -162,7 +162,7 @@ def run_live(
         live=figures_of(run, judged.notes),
     )
     write_reports(result, directory)
-    _point_latest(directory.parent, directory.name)
+    point_latest(directory.parent, directory.name)
     return Report(result, directory)
 
 
@@ -209,11 +209,11 @@ def publish(result: RunResult, parent: Path) -> Path:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    _point_latest(parent, directory.name)
+    point_latest(parent, directory.name)
     return directory
 
 
-def _check_writable(parent: Path) -> None:
+def check_writable(parent: Path) -> None:
     """Raise OSError now, and not after a long run, where no report could be written."""
     there = next(path for path in (parent, *parent.absolute().parents) if path.exists())
     if not there.is_dir():
@@ -222,7 +222,7 @@ def _check_writable(parent: Path) -> None:
         raise PermissionError(f"no reports can be written: {there} may not be written to")
 
 
-def _made(parent: Path, started_at: datetime) -> Path:
+def made_directory(parent: Path, started_at: datetime) -> Path:
     """Make the directory of a run that writes while it lasts."""
     parent.mkdir(parents=True, exist_ok=True)
     name, number = f"{started_at:%Y-%m-%dT%H-%M-%SZ}", 1
@@ -247,7 +247,7 @@ def _claim(part: Path, parent: Path, name: str) -> Path:
         number += 1
 
 
-def _point_latest(parent: Path, name: str) -> None:
+def point_latest(parent: Path, name: str) -> None:
     link = parent / f".{LATEST}-{os.getpid()}"
     try:
         link.symlink_to(name, target_is_directory=True)

@@ -61,6 +61,7 @@ _Overrides = Annotated[
         "--set", metavar="KEY=VALUE", help="Overrides one value of the file.", show_default=False
     ),
 ]
+_Json = Annotated[bool, typer.Option("--json", help="Print result.json, on one line.")]
 _Out = Annotated[Path, typer.Option(help="Directory that gets <scenario>/<UTC time>/.")]
 
 
@@ -85,12 +86,15 @@ def load_command(finish: Finish) -> Callable[..., None]:
         out: _Out = Path("reports"),
         admin_token: AdminToken = None,
         call_token: CallToken = None,
+        as_json: _Json = False,
     ) -> None:
         """Play a scenario through Locust in wall-clock time, on one machine or many."""
         _check_above_zero("--speed", speed)
         if late is not None:
             _check_above_zero("--late", late)
         _check_roles(processes=processes, master=master, worker=worker)
+        if worker and as_json:
+            raise typer.BadParameter("--json: it is the master that has the result")
         tokens = {"BUSYHOUR_CALL_TOKEN": call_token}
         if not worker:
             tokens["BUSYHOUR_ADMIN_TOKEN"] = admin_token
@@ -120,7 +124,7 @@ def load_command(finish: Finish) -> Callable[..., None]:
                 admin_token or "",
                 call_token or "",
             )
-            return command.load(settings, crew, target, locust_options or ())
+            return command.load(settings, crew, target, locust_options or (), as_json=as_json)
 
         finish(work)
 

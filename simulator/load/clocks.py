@@ -5,9 +5,14 @@ The master asks at ``sent_us``, the worker reads its clock, the master has the a
 so ``master - worker`` lies in [sent - clock, received - clock]. Nothing else is assumed but that,
 during a run, the distance does not leave what lies between its values before and after it, give or
 take :data:`DRIFT_US`: clocks of machines drift, and steadily.
+
+These are monotonic clocks: setting the time of day does not touch them. But one can stand still
+while its machine sleeps or is moved, and then the distance jumps. An answer that contradicts those
+before it tells of a jump; from then on all distances from before it to after it are possible.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,13 +56,24 @@ class ClockComparison:
     same_kernel: bool = False
     _first: list[Offset] = field(default_factory=list)
     _last: "deque[Offset]" = field(default_factory=lambda: deque(maxlen=_KEPT))
+    _before_jumps: Offset | None = None
+    jump_us: int = 0
+    """How far the clocks' distance jumped at least, the largest jump if there were several."""
 
     def answered(self, sent_us: int, clock_us: int, received_us: int) -> None:
         """Note an answer. One that came before its question is ignored."""
         if received_us < sent_us:
             return
         seen = Offset(sent_us - clock_us, received_us - clock_us)
-        if len(self._first) < _KEPT:
+        if self._last:
+            ended = _closest(self._last)
+            gap_us = max(seen.low_us - ended.high_us, ended.low_us - seen.high_us)
+            if gap_us > DRIFT_US:
+                known = self._before_jumps
+                self._before_jumps = ended if known is None else known.or_(ended)
+                self._last.clear()
+                self.jump_us = max(self.jump_us, gap_us)
+        if len(self._first) < _KEPT and self._before_jumps is None:
             self._first.append(seen)
         self._last.append(seen)
 
@@ -69,10 +85,15 @@ class ClockComparison:
         """What all answers say together. Raises ValueError before the first one."""
         if not self._first:
             raise ValueError("the worker's clock was never read")
-        begun = min(self._first, key=lambda each: each.width_us)
-        ended = min(self._last, key=lambda each: each.width_us)
-        within = begun.or_(ended)
+        within = _closest(self._first).or_(_closest(self._last))
+        if self._before_jumps is not None:
+            within = within.or_(self._before_jumps)
         within = Offset(within.low_us - DRIFT_US, within.high_us + DRIFT_US)
         if self.same_kernel and within.low_us <= 0 <= within.high_us:
             return SAME_CLOCK
         return within
+
+
+def _closest(seen: Iterable[Offset]) -> Offset:
+    """Of several intervals the one answered soonest."""
+    return min(seen, key=lambda each: each.width_us)

@@ -1,22 +1,25 @@
 """``busyhour load``: starts Locust with the locustfile, and a service where none is given."""
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import simulator
-from simulator.console import say
+from simulator.console import say, unfinished_document
 from simulator.engines import Inconclusive
 from simulator.engines.service_process import ServiceProcess, Tokens, service_settings
 from simulator.exit_codes import INCONCLUSIVE, INTERRUPTED, INVALID
+from simulator.load.judging import ENGINE
 from simulator.load.master import Load, ScenarioUnfit, load_of
 from simulator.load.settings import LoadSettings
 from simulator.scenario_file import ScenarioInvalid
@@ -62,11 +65,17 @@ class Crew:
 
 
 def load(
-    settings: LoadSettings, crew: Crew, target: str | None, locust_options: Sequence[str]
+    settings: LoadSettings,
+    crew: Crew,
+    target: str | None,
+    locust_options: Sequence[str],
+    *,
+    as_json: bool = False,
 ) -> int:
     """Play a scenario through Locust; the exit code is Locust's, which is the verdict's.
 
-    Without a ``target`` a service is started for the run and set up for it.
+    Without a ``target`` a service is started for the run and set up for it. ``as_json``: the
+    result alone goes to stdout, what Locust says to stderr.
     """
     settings = replace(settings, command=command_line(settings, crew, target))
     try:
@@ -78,17 +87,28 @@ def load(
     with ExitStack() as stack:
         try:
             if target is None and crew.role is not Role.WORKER:
-                settings = _own_service(played, stack)
+                settings = _own_service(settings, played, stack)
         except Inconclusive as error:
             say(f"{played.scenario.name}: inconclusive: {error}")
+            if as_json:
+                print(json.dumps(unfinished_document(played.scenario, ENGINE, str(error))))
             return INCONCLUSIVE
-        return _run_locust(settings, crew, locust_options)
+        if not as_json:
+            return _run_locust(settings, crew, locust_options)
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="busyhour-"))
+        result_file = Path(directory) / "result.json"
+        try:
+            return _run_locust(
+                replace(settings, result_file=result_file), crew, locust_options, out=sys.stderr
+            )
+        finally:
+            if result_file.exists():
+                print(result_file.read_text(encoding="utf-8"), flush=True)
 
 
-def _own_service(played: Load, stack: ExitStack) -> LoadSettings:
+def _own_service(settings: LoadSettings, played: Load, stack: ExitStack) -> LoadSettings:
     """The settings for a service started here, with tokens of its own."""
     tokens = Tokens()
-    settings = played.settings
     service = service_settings(played.trace, speed=settings.speed)
     process = stack.enter_context(ServiceProcess(service, tokens))
     return replace(
@@ -100,7 +120,9 @@ def _own_service(played: Load, stack: ExitStack) -> LoadSettings:
     )
 
 
-def _run_locust(settings: LoadSettings, crew: Crew, locust_options: Sequence[str]) -> int:
+def _run_locust(
+    settings: LoadSettings, crew: Crew, locust_options: Sequence[str], out: TextIO | None = None
+) -> int:
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
     command += [*crew.locust_options, "--host", settings.url, *locust_options]
     paths = [str(LOCUSTFILE.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -110,7 +132,9 @@ def _run_locust(settings: LoadSettings, crew: Crew, locust_options: Sequence[str
         "PYTHONPATH": os.pathsep.join(paths),
     }
     # A session of its own: a Ctrl-C reaches the master alone, which then winds down its workers.
-    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    process = subprocess.Popen(  # noqa: S603
+        command, env=environment, start_new_session=True, stdout=out
+    )
     try:
         code = process.wait()
     except KeyboardInterrupt:

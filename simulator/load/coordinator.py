@@ -1,8 +1,8 @@
 """The master's side of a run: who plays which share, what they told, and whether all is told."""
 
 import zlib
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -23,13 +23,31 @@ _ANSWERS: Final = msgspec.msgpack.Decoder(list[Answer])
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What a worker told at once, and how far its clock was from the master's meanwhile.
+
+    By ``told_us`` of the worker's clock, all it had been answered is told in this batch or in one
+    before it, and what was under way was sent at ``oldest_us`` at the earliest. ``answers`` are
+    all it was given so far. ``after_loss``: a report before this one was lost on the way;
+    ``last``: there is nothing more to tell.
+    """
+
+    share: int
+    sent: Sequence[Sent]
+    answers: Sequence[Answer]
+    offset: Offset
+    told_us: int
+    oldest_us: int
+    after_loss: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What one worker told of its share. ``whole``: nothing it told was lost on the way."""
+    """What is known of one share. ``whole``: nothing the worker told was lost on the way."""
 
     share: int
     worker: str
-    sent: list[Sent]
-    answers: list[Answer]
     rows: list[int]
     offset: Offset
     whole: bool
@@ -42,7 +60,7 @@ class _Worker:
     reports: int = 0
     missed: bool = False
     done: bool = False
-    sent: list[Sent] = field(default_factory=list)
+    waiting: list[Batch] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     trouble: str = ""
@@ -74,6 +92,7 @@ class Coordinator:
         self._speed = speed
         self._prefix = prefix
         self._workers: dict[str, _Worker] = {}
+        self._ready: list[Batch] = []
 
     # --- workers come ---------------------------------------------------------------------
 
@@ -90,8 +109,13 @@ class Coordinator:
 
     def clock_read(self, worker: str, sent_us: int, clock_us: int, received_us: int) -> None:
         """Note when a worker's clock stood at ``clock_us``."""
-        if worker in self._workers:
-            self._workers[worker].clock.answered(sent_us, clock_us, received_us)
+        known = self._workers.get(worker)
+        if known is None:
+            return
+        known.clock.answered(sent_us, clock_us, received_us)
+        # What was told before this reading lies between two of them: now its instants are known.
+        while known.waiting and known.waiting[0].told_us <= clock_us:
+            self._ready.append(replace(known.waiting.pop(0), offset=known.clock.offset()))
 
     def ready(self) -> int:
         """How many workers could take a share: their trace is the same, their clock is known."""
@@ -132,11 +156,22 @@ class Coordinator:
         known = self._workers.get(worker)
         if known is None or data["run"] != self.run or data["share"] != known.share:
             return
-        if data["number"] != known.reports:
-            known.missed = True
+        after_loss = data["number"] != known.reports
+        known.missed |= after_loss
         known.reports = data["number"] + 1
-        known.sent += _SENT.decode(data["sent"])
         known.answers += _ANSWERS.decode(data["answers"])
+        batch = Batch(
+            known.share,
+            # With a report answers may be lost, and then those told later are not the right ones.
+            [] if known.missed else _SENT.decode(data["sent"]),
+            known.answers,
+            SAME_CLOCK if worker == LOCAL else known.clock.offset(),
+            data["told_us"],
+            data["oldest_us"],
+            after_loss,
+            last=data["final"] is not None,
+        )
+        (self._ready if worker == LOCAL else known.waiting).append(batch)
         if data["final"] is None:
             return
         final = data["final"]
@@ -145,6 +180,20 @@ class Coordinator:
             known.missed = True
         self.lateness.add(final["late"], final["worst_us"], final["counts"])
         known.done = True
+
+    def batches(self, *, all_of_them: bool = False) -> list[Batch]:
+        """What was told since the last time and has its place in time.
+
+        ``all_of_them``: that too which a later look at the worker's clock may place better.
+        """
+        ready, self._ready = self._ready, []
+        if all_of_them:
+            for each in self._workers.values():
+                if each.waiting:
+                    offset = each.clock.offset()
+                    ready += [replace(batch, offset=offset) for batch in each.waiting]
+                    each.waiting.clear()
+        return ready
 
     def all_told(self, alive: Set[str]) -> bool:
         """Whether no share is left of which somebody who is there will still tell."""
@@ -158,8 +207,6 @@ class Coordinator:
             Told(
                 each.share,
                 name,
-                each.sent,
-                each.answers,
                 each.rows,
                 SAME_CLOCK if name == LOCAL else each.clock.offset(),
                 each.done and not each.missed,
@@ -189,6 +236,11 @@ class Coordinator:
                 )
             elif each.missed:
                 found.append(f"a report of worker {name} was lost on the way")
+            if each.clock.jump_us:
+                found.append(
+                    f"the clock of worker {name} jumped by {each.clock.jump_us / 1e6:.3f} s "
+                    "against the master's"
+                )
         return found
 
 
@@ -211,9 +263,9 @@ def player_of(trace: CallTrace, plan: Mapping[str, Any]) -> Player:
 
 
 def report_of(
-    plan: Mapping[str, Any], player: Player, number: int, *, final: bool
+    plan: Mapping[str, Any], player: Player, number: int, told_us: int, *, final: bool
 ) -> dict[str, Any]:
-    """What there is to tell since the last report, which was number ``number - 1``.
+    """What there is to tell at ``told_us`` since the last report, number ``number - 1``.
 
     A final one adds the rows that are accounted for: played, or found not to be due.
     """
@@ -222,6 +274,8 @@ def report_of(
         "run": plan["run"],
         "share": plan["share"],
         "number": number,
+        "told_us": told_us,
+        "oldest_us": player.oldest_us(told_us),
         "sent": msgspec.msgpack.encode(sent),
         "answers": msgspec.msgpack.encode(answers),
         "final": None,

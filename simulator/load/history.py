@@ -6,7 +6,8 @@ every interval that was true on the worker's clock is true, if wider, on the mas
 proven of the wider ones is proven.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -25,7 +26,7 @@ from simulator.history import (
     TenantLimits,
 )
 from simulator.load.answers import Answer
-from simulator.load.coordinator import Told
+from simulator.load.coordinator import Batch
 from simulator.results import CallLog, CheckpointState, Fate
 from simulator.trace import NEVER, CallTrace, Conditions, EndKind
 
@@ -39,12 +40,21 @@ _OUTCOMES: Final[Mapping[int, OutcomeName]] = {
 _LAST_WORDS: Final = frozenset({"rejected", "ended", "abandoned"})
 """Decisions after which a call is over."""
 
+_EVERY_KIND: Final = (1 << _END + 1) - 1
+
 _SCOPES: Final = {scopes: mask for mask, scopes in enumerate(SCOPE_SETS)}
 _REJECTED_FOR: Final = {
     "capacity": Fate.REJECTED_CAPACITY,
     "tenant_not_configured": Fate.REJECTED_TENANT,
     "instructions_missing": Fate.REJECTED_INSTRUCTIONS,
 }
+
+
+LONGEST_US: Final = 15_000_000
+"""The ``timeout_us`` of a history: where it is cut off, what is missing was sent so late.
+
+See :class:`simulator.load.gathering.Gathering`.
+"""
 
 
 def header_of(
@@ -61,94 +71,82 @@ def header_of(
             if tenant.configured
         },
         deadlines=HistoryDeadlines(**asdict(service_deadlines(conditions, speed))),
+        timeout_us=LONGEST_US,
         targets=(url,),
         about=dict(about),
     )
 
 
 def operations_of(
-    trace: CallTrace, told: Sequence[Told], *, prefix: str, origin_us: int
-) -> list[Operation]:
-    """Every request the workers told of; instants since ``origin_us`` of the master's clock."""
-    tenant_of = trace.column("tenant").tolist()
-    end_of = trace.column("end_kind").tolist()
-    names = [tenant.tenant_id for tenant in trace.conditions.tenants]
-    found = []
-    for each in told:
-        to_low, to_high = each.offset.low_us - origin_us, each.offset.high_us - origin_us
-        for sent in each.sent:
-            answer = each.answers[sent.answer]
-            outcome: OutcomeName | None = None
-            if sent.kind == _END:
-                outcome = _OUTCOMES[end_of[sent.row]]
-            elif sent.kind == _HANGUP:
-                outcome = Outcome.HUNG_UP.value
-            found.append(
-                Operation(
-                    op=CALL_OPS[min(sent.kind, _END)],
-                    call_id=f"{prefix}{sent.row}",
-                    tenant_id=None if sent.kind else names[tenant_of[sent.row]],
-                    invoke_us=sent.invoke_us + to_low,
-                    complete_us=None if sent.complete_us is None else sent.complete_us + to_high,
-                    result=answer.result,
-                    decision=answer.decision,
-                    reason=answer.reason,
-                    scopes=answer.scopes,
-                    fallback=answer.fallback,
-                    outcome=outcome,
-                    code=answer.code,
-                )
-            )
-    return found
+    trace: CallTrace, batch: Batch, *, prefix: str, origin_us: int
+) -> Iterator[Operation]:
+    """Every request of a batch; instants since ``origin_us`` of the master's clock."""
+    tenant_of, end_of = trace.column("tenant"), trace.column("end_kind")
+    to_low, to_high = batch.offset.low_us - origin_us, batch.offset.high_us - origin_us
+    for sent in batch.sent:
+        answer = batch.answers[sent.answer]
+        outcome: OutcomeName | None = None
+        if sent.kind == _END:
+            outcome = _OUTCOMES[int(end_of[sent.row])]
+        elif sent.kind == _HANGUP:
+            outcome = Outcome.HUNG_UP.value
+        tenant = None if sent.kind else trace.conditions.tenants[int(tenant_of[sent.row])]
+        yield Operation(
+            op=CALL_OPS[min(sent.kind, _END)],
+            call_id=f"{prefix}{sent.row}",
+            tenant_id=None if tenant is None else tenant.tenant_id,
+            # The run began after ``origin_us``, however little is known of the clocks.
+            invoke_us=max(0, sent.invoke_us + to_low),
+            complete_us=None if sent.complete_us is None else max(0, sent.complete_us + to_high),
+            result=answer.result,
+            decision=answer.decision,
+            reason=answer.reason,
+            scopes=answer.scopes,
+            fallback=answer.fallback,
+            outcome=outcome,
+            code=answer.code,
+        )
 
 
 def unreported_of(
     trace: CallTrace,
-    told: Told,
     rows: Sequence[int],
+    log: "RowLog",
     *,
     prefix: str,
     origin_us: int,
-    start_us: int,
-    speed: float,
-) -> list[Operation]:
+    earliest_us: int,
+    due_us: Callable[[int], int],
+) -> Iterator[Operation]:
     """What a worker may have done beside what it told, as requests without an answer.
 
-    For a worker that went away, or of which a report was lost; ``rows`` are those of its share. No
-    call is offered before it is due, and nothing is said of a call before what is known of it.
+    For a worker that went away, or of which a report was lost; ``rows`` are those of its share.
+    No call is offered before it is due (``due_us`` of its offer's instant, at the earliest),
+    nothing is said of a call before what is known of it, and nothing that was not told was sent
+    before ``earliest_us``. Both are of the master's clock. In order of the instants.
     """
-    tenant_of = trace.column("tenant")
+    tenant_of, end_of = trace.column("tenant"), trace.column("end_kind")
     offer_us = trace.column("offer_us")
     refers = trace.column("refer_us") != NEVER
-    end_of = trace.column("end_kind")
-    known: dict[int, set[int]] = {}
-    last_us: dict[int, int] = {}
-    for sent in told.sent:
-        known.setdefault(sent.row, set()).add(min(sent.kind, _END))
-        last_us[sent.row] = sent.invoke_us + told.offset.low_us
-        if told.answers[sent.answer].decision in _LAST_WORDS:
-            known[sent.row].update(range(_END + 1))
-    found = []
-    for row in rows:
-        planned_us = start_us + max(0, round(int(offer_us[row]) / speed))
-        since_us = last_us.get(row, planned_us + told.offset.low_us - told.offset.high_us)
+
+    def since_us(row: int) -> int:
+        known_us = log.last_us(row)
+        return max(earliest_us, due_us(int(offer_us[row])) if known_us is None else known_us)
+
+    for since, row in sorted((since_us(row), row) for row in rows):
         for kind in range(_END + 1):
-            if kind in known.get(row, ()) or (kind == Event.REFER and not refers[row]):
+            if log.knows(row, kind) or (kind == Event.REFER and not refers[row]):
                 continue
-            found.append(
-                Operation(
-                    op=CALL_OPS[kind],
-                    call_id=f"{prefix}{row}",
-                    tenant_id=None
-                    if kind
-                    else trace.conditions.tenants[int(tenant_of[row])].tenant_id,
-                    invoke_us=since_us - origin_us,
-                    result="indefinite",
-                    outcome=_OUTCOMES[int(end_of[row])] if kind == _END else None,
-                    code="unreported",
-                )
+            tenant = None if kind else trace.conditions.tenants[int(tenant_of[row])]
+            yield Operation(
+                op=CALL_OPS[kind],
+                call_id=f"{prefix}{row}",
+                tenant_id=None if tenant is None else tenant.tenant_id,
+                invoke_us=max(0, since - origin_us),
+                result="indefinite",
+                outcome=_OUTCOMES[int(end_of[row])] if kind == _END else None,
+                code="unreported",
             )
-    return found
 
 
 def read_of(
@@ -176,49 +174,66 @@ def read_of(
     )
 
 
-def in_order(operations: Sequence[Operation]) -> list[Operation]:
-    """In the order in which they were completed, those without an answer where they began."""
-    return sorted(operations, key=_completed_us)
-
-
-def _completed_us(operation: Operation) -> int:
+def completed_us(operation: Operation) -> int:
+    """When an operation was completed; without an answer, when it was sent."""
     return operation.invoke_us if operation.complete_us is None else operation.complete_us
 
 
-def call_log_of(trace: CallTrace, told: Sequence[Told], *, start_us: int, speed: float) -> CallLog:
-    """What the answers say became of each row, in the trace's time.
+class RowLog:
+    """What became of each row as far as it was told, in a few numbers a row.
 
     A call counts as holding its slot only while it surely did: from the answer to its offer to the
-    sending of what ended it. So occupancy and peaks are never overstated.
+    sending of what ended it. So occupancy and peaks are never overstated. Instants of the log are
+    the trace's; ``start_us`` of the master's clock is its beginning.
     """
-    n = len(trace)
-    rows = _Rows(n)
-    for each in told:
-        begun, over = each.offset.high_us - start_us, each.offset.low_us - start_us
-        for sent in each.sent:
+
+    def __init__(self, rows: int, *, start_us: int, speed: float) -> None:
+        self._start_us, self._speed = start_us, speed
+        # The STILL_ fates are the states of calls that live.
+        self._fate = array("b", [int(Fate.NOT_MADE)]) * rows
+        self._scopes = array("b", [0]) * rows
+        self._offered, self._accepted, self._started, self._released, self._last = (
+            array("q", [NEVER]) * rows for _ in range(5)
+        )
+        self._kinds = bytearray(rows)
+
+    def note(self, batch: Batch) -> None:
+        """Note what a worker told; its batches come in order."""
+        to_low, to_high = batch.offset.low_us, batch.offset.high_us
+        for sent in batch.sent:
+            answer = batch.answers[sent.answer]
+            self._kinds[sent.row] |= 1 << min(sent.kind, _END)
+            if answer.decision in _LAST_WORDS:
+                self._kinds[sent.row] = _EVERY_KIND
+            self._last[sent.row] = sent.invoke_us + to_low
             complete_us = sent.invoke_us if sent.complete_us is None else sent.complete_us
-            rows.note(
+            self._follow(
                 sent.row,
                 sent.kind,
-                each.answers[sent.answer],
-                round((complete_us + begun) * speed),
-                round((sent.invoke_us + over) * speed),
+                answer,
+                round((complete_us + to_high - self._start_us) * self._speed),
+                round((sent.invoke_us + to_low - self._start_us) * self._speed),
             )
-    return rows.log()
 
+    def last_us(self, row: int) -> int | None:
+        """When a row was last heard of, of the master's clock; None if it never was."""
+        return self._last[row] if self._kinds[row] else None
 
-class _Rows:
-    """The columns of a log under way; the STILL_ fates are the states of calls that live."""
+    def knows(self, row: int, kind: int) -> bool:
+        """Whether an event of a row was told of, or can be no more."""
+        return bool(self._kinds[row] >> kind & 1)
 
-    def __init__(self, n: int) -> None:
-        self._fate = [int(Fate.NOT_MADE)] * n
-        self._scopes = [0] * n
-        self._offered = [NEVER] * n
-        self._accepted = [NEVER] * n
-        self._started = [NEVER] * n
-        self._released = [NEVER] * n
+    def log(self) -> CallLog:
+        return CallLog(
+            fate=np.array(self._fate, np.int8),
+            scopes=np.array(self._scopes, np.int8),
+            offered_us=np.array(self._offered, np.int64),
+            accepted_us=np.array(self._accepted, np.int64),
+            started_us=np.array(self._started, np.int64),
+            released_us=np.array(self._released, np.int64),
+        )
 
-    def note(self, row: int, kind: int, answer: Answer, after_us: int, before_us: int) -> None:
+    def _follow(self, row: int, kind: int, answer: Answer, after_us: int, before_us: int) -> None:
         """An answer that came by ``after_us`` to a request sent no earlier than ``before_us``."""
         now, decision = self._fate[row], answer.decision
         after_us = max(after_us, 0)
@@ -246,16 +261,6 @@ class _Rows:
                 early = now == Fate.STILL_PENDING
                 fate = Fate.ABANDONED_PENDING if early else Fate.ABANDONED_ACCEPTED
                 self._release(row, fate, before_us)
-
-    def log(self) -> CallLog:
-        return CallLog(
-            fate=np.array(self._fate, np.int8),
-            scopes=np.array(self._scopes, np.int8),
-            offered_us=np.array(self._offered, np.int64),
-            accepted_us=np.array(self._accepted, np.int64),
-            started_us=np.array(self._started, np.int64),
-            released_us=np.array(self._released, np.int64),
-        )
 
     def _release(self, row: int, fate: Fate, at_us: int) -> None:
         self._fate[row] = fate

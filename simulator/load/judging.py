@@ -7,20 +7,19 @@ statistics. Exact expectations of a scenario are left to engines with a virtual 
 time, which of two calls came first is not the scenario's to say.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from service.calls import COUNTER_NAMES
 from simulator.checker import HistoryJudgement, check_history
-from simulator.history import History, HistoryHeader, Operation
+from simulator.history import History
 from simulator.load.coordinator import Coordinator
-from simulator.load.history import call_log_of
 from simulator.load.reading import nothing_counted
 from simulator.load.shares import Union, row_ranges
 from simulator.measured import MOST_LATE, alarm_checks, bound_checks, law_checks
 from simulator.result import Interval
-from simulator.results import RunOutcome
+from simulator.results import CallLog, RunOutcome
 from simulator.scenario import Scenario
 from simulator.statistics import Statistics, statistics_of
 from simulator.trace import CallTrace
@@ -31,12 +30,13 @@ ENGINE: Final = "locust"
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a run gave: the workers' and the master's operations, and the service's last figures.
+    """What a run gave: its history, what became of each row, and the service's last figures.
 
     ``final`` None: the figures could not be read; ``doubts`` says why.
     """
 
-    operations: Sequence[Operation]
+    history: History
+    log: CallLog
     final: RunOutcome | None
     doubts: tuple[str, ...] = ()
 
@@ -56,15 +56,11 @@ def judge_load(
     trace: CallTrace,
     coordinator: Coordinator,
     heard: Heard,
-    header: HistoryHeader,
-    speed: float,
 ) -> Judged:
     """Judge a run that is over, whether it came to its end or not."""
-    told = coordinator.told()
-    start_us = coordinator.start_us or 0
-    log = call_log_of(trace, told, start_us=start_us, speed=speed)
+    log = heard.log
     statistics = statistics_of(trace, log)
-    history = check_history(History(header, heard.operations))
+    history = check_history(heard.history)
     union = coordinator.union()
     observed = replace(heard.final or nothing_counted(trace), log=log)
     proofs = tuple(bound_checks(history.bounds)) if heard.final is not None else ()

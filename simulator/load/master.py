@@ -1,30 +1,35 @@
 """One run from the master's side: prepare the service, share out, keep time, judge, publish."""
 
+import json
 import secrets
 import shlex
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TextIO
 
 from simulator.commands import OF_VERDICT
-from simulator.console import report_lines
+from simulator.console import report_lines, say, unfinished_document
 from simulator.engines import Inconclusive
 from simulator.exit_codes import INCONCLUSIVE, INTERRUPTED
-from simulator.history import HISTORY, Operation, write_history
-from simulator.load.coordinator import Coordinator, Told
-from simulator.load.history import header_of, in_order, operations_of, unreported_of
+from simulator.history import HistoryHeader
+from simulator.load.coordinator import Coordinator
+from simulator.load.history import header_of
 from simulator.load.judging import ENGINE, Heard, judge_load
 from simulator.load.profile import UserProfile
 from simulator.load.reading import ServiceReader, now_us, settle_s
+from simulator.load.record import GONE_S, RunRecord
 from simulator.load.settings import LoadSettings
-from simulator.load.shares import share_of
 from simulator.measured import lag_bound_us
+from simulator.report import write_reports
+from simulator.report.result_json import document
 from simulator.result import RunResult
 from simulator.results import RunOutcome
-from simulator.run import Report, publish, versions
+from simulator.run import Report, made_directory, point_latest, versions
 from simulator.scenario import Scenario
 from simulator.trace import CallTrace
 
@@ -60,13 +65,17 @@ class Load:
 
 
 class MasterRun:
-    """One run. ``url`` is the service, ``shares`` how many workers are expected."""
+    """One run. ``url`` is the service, ``shares`` how many workers are expected.
+
+    Reports are printed to ``out``.
+    """
 
     def __init__(self, load: Load, url: str, shares: int) -> None:
         settings = load.settings
         self._load = load
         self._url = url
         self._prefix = f"l{secrets.token_hex(6)}-"
+        self.out: TextIO = sys.stdout
         self._started_at = datetime.now(UTC)
         self._started = time.monotonic()
         self._doubts: list[str] = []
@@ -82,7 +91,10 @@ class MasterRun:
             prefix=self._prefix,
             late_us=load.late_us,
         )
+        self._record: RunRecord | None = None
         self.interrupted = False
+        self.unsaved = ""
+        """Why the history could not be written to its end, if so."""
 
     def prepare(self) -> None:
         """Make the service ready. Raises :class:`Inconclusive`."""
@@ -93,8 +105,22 @@ class MasterRun:
         )
 
     def begin(self) -> None:
-        """Set the instant at which the trace begins, a little from now."""
+        """Set the instant at which the trace begins, a little from now, and open its history.
+
+        Raises OSError.
+        """
         self.coordinator.begin(now_us() + _LEAD_US)
+        load = self._load
+        directory = made_directory(load.settings.out / load.scenario.name, self._started_at)
+        self._record = RunRecord(
+            load.trace,
+            self._header(),
+            directory,
+            self.coordinator,
+            self._reader,
+            prefix=self._prefix,
+            speed=load.settings.speed,
+        )
 
     def users(self) -> int:
         """How many users Locust should run now."""
@@ -115,11 +141,22 @@ class MasterRun:
         except Inconclusive as error:
             self._doubts.append(str(error))
 
+    def keep_record(self, alive: Set[str]) -> None:
+        """Save what was measured so far; to be called about once a second."""
+        if self._record is None or self.unsaved:
+            return
+        try:
+            self._record.keep(alive)
+        except OSError as error:
+            self._give_up_saving(error)
+
     def is_over(self, alive: Set[str]) -> bool:
         """Whether every share has been told of that still can be; ``alive`` are the workers here.
 
         A worker that is missing may come back, so it is given a few seconds.
         """
+        if self.unsaved:
+            return True
         if self.coordinator.all_told(frozenset(self.coordinator.workers)):
             return True
         if not self.coordinator.all_told(alive):
@@ -127,7 +164,7 @@ class MasterRun:
             return self._is_overdue()
         now = time.monotonic()
         self._quiet_since = self._quiet_since or now
-        return now - self._quiet_since > 5.0
+        return now - self._quiet_since > GONE_S
 
     def finish(self) -> int:
         """Read the figures, judge, publish and print; the exit code."""
@@ -142,19 +179,42 @@ class MasterRun:
             self._doubts.append(str(error))
         finally:
             self._reader.close()
-        report = self._publish(final)
+        try:
+            report = self._publish(self._concluded(), final)
+        except OSError as error:
+            return self.abandon(f"what was measured could not be saved: {error}")
+        self._save_json(document(report.result))
         for line in report_lines(report):
-            print(line)
-        print(_workers_line(coordinator), flush=True)
+            print(line, file=self.out)
+        print(_workers_line(coordinator), file=self.out, flush=True)
         if self.interrupted:
             return INTERRUPTED
         return OF_VERDICT[report.result.judgement.verdict]
 
     def abandon(self, reason: str) -> int:
-        """The run could not begin; the exit code."""
+        """The run could not begin, or not be saved; the exit code."""
         self._reader.close()
-        print(f"busyhour: {self._load.scenario.name}: inconclusive: {reason}", flush=True)
+        scenario = self._load.scenario
+        say(f"{scenario.name}: inconclusive: {reason}")
+        self._save_json(unfinished_document(scenario, ENGINE, reason))
         return INTERRUPTED if self.interrupted else INCONCLUSIVE
+
+    def _concluded(self) -> RunRecord:
+        """The record, brought to its end. Raises OSError."""
+        assert self._record is not None
+        if not self.unsaved:
+            try:
+                self._record.conclude()
+            except OSError as error:
+                self._give_up_saving(error)
+        return self._record
+
+    def _give_up_saving(self, error: OSError) -> None:
+        assert self._record is not None
+        self.unsaved = f"the history could not be written to its end: {error}"
+        self._doubts.append(self.unsaved)
+        with suppress(OSError):
+            self._record.abandon()
 
     def _is_overdue(self) -> bool:
         start_us = self.coordinator.start_us
@@ -168,39 +228,12 @@ class MasterRun:
             lasts_us += int(trace.deliveries.delay_us.max(initial=0))
         return (now_us() - start_us) / 1e6 > lasts_us / 1e6 / self._load.settings.speed + _GRACE_S
 
-    def _calls(self, told: Sequence[Told]) -> Iterator[Operation]:
-        """Every request that was told of, and every one that may have been made beside."""
-        trace, origin_us, coordinator = self._load.trace, self._reader.origin_us, self.coordinator
-        yield from operations_of(trace, told, prefix=self._prefix, origin_us=origin_us)
-        for each in told:
-            if not each.whole:
-                assert coordinator.start_us is not None
-                yield from unreported_of(
-                    trace,
-                    each,
-                    share_of(trace, each.share, coordinator.shares).tolist(),
-                    prefix=self._prefix,
-                    origin_us=origin_us,
-                    start_us=coordinator.start_us,
-                    speed=self._load.settings.speed,
-                )
-
-    def _publish(self, final: RunOutcome | None) -> Report:
+    def _publish(self, record: RunRecord, final: RunOutcome | None) -> Report:
         load, coordinator = self._load, self.coordinator
         settings, scenario, trace = load.settings, load.scenario, load.trace
-        told = coordinator.told()
-        operations = in_order([*self._calls(told), *self._reader.operations])
-        about: dict[str, Any] = {
-            "scenario": scenario.name,
-            "seed": scenario.seed,
-            "speed": settings.speed,
-            "workers": len(told),
-            "trace_hash": load.trace_hash,
-        }
-        header = header_of(trace.conditions, speed=settings.speed, url=self._url, about=about)
         doubts = ["interrupted", *self._doubts] if self.interrupted else self._doubts
-        heard = Heard(operations, final, tuple(doubts))
-        judged = judge_load(scenario, trace, coordinator, heard, header, settings.speed)
+        heard = Heard(record.history(), record.log(), final, tuple(doubts))
+        judged = judge_load(scenario, trace, coordinator, heard)
         result = RunResult(
             scenario=scenario,
             trace=trace,
@@ -216,9 +249,26 @@ class MasterRun:
             versions=versions(),
             command=settings.command or _command(settings),
         )
-        directory = publish(result, settings.out / scenario.name)
-        write_history(directory / HISTORY, header, operations)
+        directory = record.path.parent
+        write_reports(result, directory)
+        point_latest(directory.parent, directory.name)
         return Report(result, directory)
+
+    def _header(self) -> HistoryHeader:
+        load, speed = self._load, self._load.settings.speed
+        about = {
+            "scenario": load.scenario.name,
+            "seed": load.scenario.seed,
+            "speed": speed,
+            "workers": self.coordinator.shares,
+            "trace_hash": load.trace_hash,
+        }
+        return header_of(load.trace.conditions, speed=speed, url=self._url, about=about)
+
+    def _save_json(self, document: Mapping[str, object]) -> None:
+        path = self._load.settings.result_file
+        if path is not None:
+            path.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
 
 
 def load_of(settings: LoadSettings) -> Load:

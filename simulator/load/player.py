@@ -95,7 +95,7 @@ class Player:
         self._place = {row: place for place, row in enumerate(self._rows)}
         self._state = bytearray(len(self._rows))
         self._heap: list[tuple[int, int, int]] = []
-        self._under_way = 0
+        self._under_way: dict[int, Request] = {}
         self._halted = False
         self._sent: list[Sent] = []
         self._answers: dict[Answer, int] = {}
@@ -124,12 +124,12 @@ class Player:
         if not heap or heap[0][0] > now_us:
             return None
         due_us, place, hearing = heappop(heap)
-        self._under_way += 1
         if not self._halted:
             self.lateness.note(now_us - due_us)
         if self._state[place] == WAITING:
             self._state[place] = LIVES
-        return self._request(place, hearing, due_us, now_us)
+        request = self._under_way[place] = self._request(place, hearing, due_us, now_us)
+        return request
 
     def put_back(self, request: Request) -> None:
         """Give back a request that was taken and not sent."""
@@ -137,12 +137,12 @@ class Player:
         if self._at[place] == self._first[place]:
             self._state[place] = WAITING
         heappush(self._heap, (request.due_us, place, self._at[place]))
-        self._under_way -= 1
+        del self._under_way[place]
 
     def answered(self, request: Request, answer: Answer, now_us: int) -> None:
         """Note the answer to a request, and plan what follows."""
-        self._under_way -= 1
         place = self._place[request.row]
+        del self._under_way[place]
         index = self._answers.get(answer)
         if index is None:
             index = self._answers[answer] = len(self._answers)
@@ -178,6 +178,10 @@ class Player:
                 self._state[place] = LEFT_OUT
 
     # --- what the master asks -------------------------------------------------------------
+
+    def oldest_us(self, now_us: int) -> int:
+        """Since when a request may be under way; ``now_us`` where there is none."""
+        return min((each.invoke_us for each in self._under_way.values()), default=now_us)
 
     def drain_report(self) -> tuple[list[Sent], list[Answer]]:
         """What was sent since the last time, and the answers first seen since then.

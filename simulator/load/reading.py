@@ -44,7 +44,8 @@ class ServiceReader:
 
     def __init__(self, trace: CallTrace, url: str, admin_token: str, call_token: str) -> None:
         self.origin_us = now_us()
-        self.operations: list[Operation] = []
+        self._operations: list[Operation] = []
+        self._changing_us: int | None = None
         self._conditions = trace.conditions
         self._client = httpx.Client(base_url=url.rstrip("/"), timeout=_TIMEOUT, trust_env=False)
         self._target = Target(self._client, admin_token, call_token)
@@ -52,6 +53,11 @@ class ServiceReader:
 
     def close(self) -> None:
         self._client.close()
+
+    def operations(self) -> tuple[list[Operation], int]:
+        """What was done since the last time, and until when that is all: later ones may follow."""
+        done, self._operations = self._operations, []
+        return done, self._now_us() if self._changing_us is None else self._changing_us
 
     def prepare(self, prefix: str, *, may_change: bool, speed: float) -> None:
         """Make sure the service is idle and set up; call ids of the run begin with ``prefix``."""
@@ -73,7 +79,7 @@ class ServiceReader:
         """Read everything once. Mid-run the lists of calls are another snapshot than the counts."""
         invoke_us = self._now_us()
         state = self._observer.state(0)
-        self.operations.append(read_of(state, all_figures, invoke_us, self._now_us()))
+        self._operations.append(read_of(state, all_figures, invoke_us, self._now_us()))
         return replace(state, rows=None)
 
     def final(self, at_us: int, settle_s: float) -> RunOutcome:
@@ -101,27 +107,34 @@ class ServiceReader:
         planned = self._conditions.changes[place]
         change = limit_change(planned, self._policies)
         self._policies.update(change.tenants)
-        invoke_us = self._now_us()
+        invoke_us = self._changing_us = self._now_us()
         document: dict[str, object] = {
             "tenants": {name: _policy(policy) for name, policy in change.tenants.items()}
         }
         if change.max_concurrent_calls is not None:
             document["max_concurrent_calls"] = change.max_concurrent_calls
-        self._target.change_limits(document)
-        self.operations.append(
-            Operation(
-                op="limits",
-                invoke_us=invoke_us,
-                complete_us=self._now_us(),
-                max_concurrent_calls=change.max_concurrent_calls,
-                tenants={
-                    name: TenantLimits(
-                        policy.max_concurrent_calls, policy.reserved_calls, policy.enabled
-                    )
-                    for name, policy in change.tenants.items()
-                },
+        complete_us = None
+        try:
+            self._target.change_limits(document)
+            complete_us = self._now_us()
+        finally:
+            # One without an answer too: what was admitted since may be due to it.
+            self._operations.append(
+                Operation(
+                    op="limits",
+                    invoke_us=invoke_us,
+                    complete_us=complete_us,
+                    result="ok" if complete_us is not None else "indefinite",
+                    max_concurrent_calls=change.max_concurrent_calls,
+                    tenants={
+                        name: TenantLimits(
+                            policy.max_concurrent_calls, policy.reserved_calls, policy.enabled
+                        )
+                        for name, policy in change.tenants.items()
+                    },
+                )
             )
-        )
+            self._changing_us = None
 
     def _now_us(self) -> int:
         return now_us() - self.origin_us

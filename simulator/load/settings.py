@@ -14,6 +14,7 @@ LATE: Final = "BUSYHOUR_LATE_S"
 OUT: Final = "BUSYHOUR_OUT"
 CONFIGURE: Final = "BUSYHOUR_CONFIGURE"
 COMMAND: Final = "BUSYHOUR_COMMAND"
+RESULT_FILE: Final = "BUSYHOUR_RESULT_FILE"
 URL: Final = "BUSYHOUR_URL"
 ADMIN_TOKEN: Final = "BUSYHOUR_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
 CALL_TOKEN: Final = "BUSYHOUR_CALL_TOKEN"  # noqa: S105 - the name of a variable
@@ -34,7 +35,8 @@ class LoadSettings:
     """A run as a Locust process is asked for it.
 
     ``late_s``: sends behind by more count as late; None leaves it to the traffic, see
-    :attr:`simulator.load.master.Load.late_us`.
+    :attr:`simulator.load.master.Load.late_us`. ``result_file`` gets what ``busyhour run --json``
+    prints.
     """
 
     scenario: Path
@@ -48,6 +50,7 @@ class LoadSettings:
     admin_token: str = ""
     call_token: str = ""
     command: str = ""
+    result_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -55,7 +58,7 @@ class LoadSettings:
         seed = environment.get(SEED)
         if seed is not None and not (seed.isascii() and seed.isdecimal()):
             raise SettingInvalid(f"{SEED}: {seed!r} is not a whole number, 0 or more")
-        named = environment.get(SCENARIO)
+        named, result_file = environment.get(SCENARIO), environment.get(RESULT_FILE)
         return cls(
             scenario=Path(named) if named else _shipped(),
             seed=None if seed is None else int(seed),
@@ -68,6 +71,7 @@ class LoadSettings:
             admin_token=environment.get(ADMIN_TOKEN, ""),
             call_token=environment.get(CALL_TOKEN, ""),
             command=environment.get(COMMAND, ""),
+            result_file=Path(result_file) if result_file else None,
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -85,6 +89,8 @@ class LoadSettings:
         }
         if self.seed is not None:
             variables[SEED] = str(self.seed)
+        if self.result_file is not None:
+            variables[RESULT_FILE] = str(self.result_file)
         if self.late_s is not None:
             variables[LATE] = repr(self.late_s)
         return variables

@@ -1,0 +1,92 @@
+"""What was measured of a run, saved while it lasts: its directory, and the history in it."""
+
+import time
+from collections.abc import Set
+from pathlib import Path
+from typing import Final
+
+from simulator.history import HISTORY, History, HistoryHeader, HistoryWriter, read_history
+from simulator.load.coordinator import Coordinator
+from simulator.load.gathering import Frame, Gathering
+from simulator.load.history import LONGEST_US
+from simulator.load.reading import ServiceReader
+from simulator.results import CallLog
+from simulator.trace import CallTrace
+
+GONE_S: Final = 5.0
+"""How long a worker may be missing before nobody waits for what it has to tell."""
+
+SILENT_S: Final = 30.0
+"""How long a worker may be there and tell nothing."""
+
+
+class RunRecord:
+    """One run's history in ``directory``. Methods that write raise OSError."""
+
+    def __init__(
+        self,
+        trace: CallTrace,
+        header: HistoryHeader,
+        directory: Path,
+        coordinator: Coordinator,
+        reader: ServiceReader,
+        *,
+        prefix: str,
+        speed: float,
+    ) -> None:
+        assert coordinator.start_us is not None
+        self.path = directory / HISTORY
+        self._coordinator = coordinator
+        self._reader = reader
+        self._writer = HistoryWriter(self.path, header)
+        frame = Frame(prefix, reader.origin_us, coordinator.start_us, speed, LONGEST_US)
+        self._gathering = Gathering(trace, coordinator.shares, frame, self._writer)
+        self._told_s: dict[int, float] = {}
+        self._there_s: dict[int, float] = {}
+
+    def keep(self, alive: Set[str]) -> None:
+        """Write what is known by now; ``alive`` are the workers that are here."""
+        self._take(all_of_them=False)
+        now_s = time.monotonic()
+        for each in self._coordinator.told():
+            if each.worker in alive:
+                self._there_s[each.share] = now_s
+            missing_s = now_s - self._there_s.setdefault(each.share, now_s)
+            silent_s = now_s - self._told_s.setdefault(each.share, now_s)
+            if missing_s > GONE_S or silent_s > SILENT_S:
+                self._gathering.gone(each.share, each.offset.width_us)
+        operations, until_us = self._reader.operations()
+        for operation in operations:
+            self._gathering.own(operation)
+        self._gathering.release(until_us)
+
+    def conclude(self) -> None:
+        """Write the rest, and that nothing is missing."""
+        self._take(all_of_them=True)
+        for each in self._coordinator.told():
+            if not each.whole:
+                self._gathering.gone(each.share, each.offset.width_us)
+        for operation in self._reader.operations()[0]:
+            self._gathering.own(operation)
+        self._gathering.conclude()
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Leave the history as it is: one that was cut off."""
+        self._writer.abandon()
+
+    def history(self) -> History:
+        """The history as it stands in the file."""
+        return read_history(self.path)
+
+    def log(self) -> CallLog:
+        """What became of each row."""
+        return self._gathering.log.log()
+
+    def _take(self, *, all_of_them: bool) -> None:
+        for each in self._coordinator.told():
+            self._gathering.expect(each.share)
+        now_s = time.monotonic()
+        for batch in self._coordinator.batches(all_of_them=all_of_them):
+            self._told_s[batch.share] = now_s
+            self._gathering.heard(batch)
