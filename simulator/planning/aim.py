@@ -1,7 +1,7 @@
 """Whether a limit meets a target on the replications at hand, and the least one that does."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -88,14 +88,23 @@ class Aim:
 
         More slots are taken to lower the statistic. ``step`` is the first distance of the search.
         """
+        return self._least(lambda at: self.is_met(at, count, surely=surely), guess, count, step)
+
+    def least_possible(self, guess: int, count: int, step: int | None = None) -> int | None:
+        """The least limit that is not known to be too few; None when every one is. As ``least``."""
+        return self._least(lambda at: not self.is_missed(at, count), guess, count, step)
+
+    def _least(
+        self, meets: Callable[[int], bool], guess: int, count: int, step: int | None
+    ) -> int | None:
         quick = self.replications.is_quick
         hopeful = False
 
         def met(limits: Sequence[int]) -> list[bool]:
             nonlocal hopeful
             self.replications.play(limits, count)
-            found = [self.is_met(limit, count, surely=surely) for limit in limits]
-            if not (hopeful or any(found) or self.is_met(ROOM_FOR_ALL, count, surely=surely)):
+            found = [meets(limit) for limit in limits]
+            if not (hopeful or any(found) or meets(ROOM_FOR_ALL)):
                 raise _Hopeless
             hopeful = True
             return found

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from simulator.analytics.loss import erlang_b, servers_for_blocking
+from simulator.conditions import SharingPolicy
 from simulator.scenario import (
     Batch,
     ExactCount,
@@ -76,7 +77,7 @@ def exact_erlangs(scenario: Scenario) -> float | None:
     )
     if any_deadline or scenario.instruction_faults or scenario.delivery_faults:
         return None
-    for tenant in _open(scenario):
+    for tenant in callers_of(scenario):
         whole = tenant.patience is None and (tenant.instructions or tenant.fallback)
         if not (isinstance(tenant.arrivals, Poisson) and whole):
             return None
@@ -85,31 +86,62 @@ def exact_erlangs(scenario: Scenario) -> float | None:
     return total
 
 
-def _open(scenario: Scenario) -> list[Tenant]:
+def callers_of(scenario: Scenario) -> list[Tenant]:
+    """The tenants whose calls may ask for a slot."""
     return [tenant for tenant in scenario.tenants if tenant.configured and tenant.enabled]
 
 
 def _reasons(scenario: Scenario) -> Iterator[str]:
+    """What Erlang B does not know of."""
     yield from _arrival_reasons(scenario)
-    tenants = _open(scenario)
+    yield from redial_reasons(scenario)
+    yield from own_limit_reasons(scenario)
+    yield from _change_reasons(scenario)
+    yield from _filling_reasons(scenario)
 
-    def those(test: Callable[[Tenant], bool]) -> str:
-        return _names(tenant.tenant_id for tenant in tenants if test(tenant))
 
-    if names := those(lambda tenant: tenant.redial is not None):
+def other_reasons(scenario: Scenario) -> Iterator[str]:
+    """What the formula for caps and guaranteed minima does not know of, of Poisson traffic."""
+    yield from redial_reasons(scenario)
+    yield from _change_reasons(scenario)
+    yield from _filling_reasons(scenario)
+
+
+def redial_reasons(scenario: Scenario) -> Iterator[str]:
+    """Calls that come of calls turned away."""
+    if names := _those(scenario, lambda tenant: tenant.redial is not None):
         yield f"rejected callers try again ({names}): they come back while it is still full"
-    if names := those(lambda tenant: tenant.max_concurrent_calls is not None):
+
+
+def own_limit_reasons(scenario: Scenario) -> Iterator[str]:
+    """Slots that are not everybody's."""
+    if names := _those(scenario, lambda tenant: tenant.max_concurrent_calls is not None):
         yield f"limits of their own ({names}) turn calls away while there is room in the whole"
-    if names := those(lambda tenant: tenant.reserved_calls > 0):
+    if names := _those(scenario, lambda tenant: tenant.reserved_calls > 0):
         yield f"slots kept for some ({names}) stand empty while others are turned away"
+    if scenario.policy is SharingPolicy.TRUNK_RESERVATION:
+        yield "trunk reservation turns some away while a few slots are free"
+    if scenario.policy is SharingPolicy.PRIORITY:
+        yield "important calls end others where it is full, and take their slots"
+
+
+def _those(scenario: Scenario, test: Callable[[Tenant], bool]) -> str:
+    return _names(tenant.tenant_id for tenant in callers_of(scenario) if test(tenant))
+
+
+def _change_reasons(scenario: Scenario) -> Iterator[str]:
     if scenario.changes:
         yield "limits or tenants change during the run"
     if scenario.instruction_faults:
         yield "failing lookups shorten calls for a part of the run"
     if scenario.delivery_faults:
         yield "events that are lost or late free slots late or never"
+
+
+def _filling_reasons(scenario: Scenario) -> Iterator[str]:
     lives = [
-        mean_us(tenant.setup) + mean_us(tenant.connect) + mean_us(tenant.hold) for tenant in tenants
+        mean_us(tenant.setup) + mean_us(tenant.connect) + mean_us(tenant.hold)
+        for tenant in callers_of(scenario)
     ]
     if lives and scenario.warm_up_us < _SETTLED_AFTER_LIVES * max(lives):
         yield (
@@ -120,7 +152,7 @@ def _reasons(scenario: Scenario) -> Iterator[str]:
 
 def _arrival_reasons(scenario: Scenario) -> Iterator[str]:
     by_kind: dict[str, list[str]] = {}
-    for tenant in _open(scenario):
+    for tenant in callers_of(scenario):
         kind = _kind_of(tenant)
         if kind:
             by_kind.setdefault(kind, []).append(tenant.tenant_id)

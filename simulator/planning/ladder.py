@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from simulator.compiled import compile_kernel
 from simulator.planning import ladder_core
 from simulator.results import CallLog, Fate
 from simulator.statistics import ServiceSums, WindowSums, tenant_rows
@@ -211,7 +212,4 @@ def _sums(
 
 @cache
 def _compiled_walk() -> Callable[..., Any]:
-    import numba
-
-    walk: Callable[..., Any] = numba.njit(ladder_core.walk, cache=True, nogil=True)
-    return walk
+    return compile_kernel(ladder_core.walk)

@@ -13,11 +13,16 @@ from simulator.trace import Int64s
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A clock interval [from, until) and its blocking, of the calls offered after the warm-up."""
+    """A clock interval [from, until) and its blocking, of the calls offered after the warm-up.
+
+    ``offered_calls`` and ``lost_calls`` are what ``blocking`` divides, in an average run.
+    """
 
     from_us: int
     until_us: int
     blocking: Estimate | None
+    offered_calls: float = 0.0
+    lost_calls: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,12 @@ def _intervals(
     if clock.interval_us is None:
         return ()
     return tuple(
-        Interval(*clock.bounds(place), blocking)
+        Interval(
+            *clock.bounds(place),
+            blocking,
+            sum(int(one.served[row, place].sum()) for one in played) / len(played),
+            sum(int(one.lost[row, place].sum()) for one in played) / len(played),
+        )
         for place, blocking in enumerate(interval_blocking(played, row, confidence))
     )
 

@@ -21,8 +21,9 @@ from simulator.planning.aim import ROOM_FOR_ALL, Aim
 from simulator.planning.concurrency import REPLICATIONS as CONCURRENCY_REPLICATIONS
 from simulator.planning.concurrency import concurrency_at
 from simulator.planning.estimate import Estimate, gravest
+from simulator.planning.explanation import assumptions_of, explanation_of
 from simulator.planning.formula import formula_for
-from simulator.planning.measure import Clock, measure
+from simulator.planning.measure import Clock, interval_blocking, measure
 from simulator.planning.options import share_of
 from simulator.planning.replication import Replications, Traffic
 from simulator.planning.result import (
@@ -35,9 +36,11 @@ from simulator.planning.result import (
     Stopped,
 )
 from simulator.planning.sensitivity import REPLICATIONS, Asked, sensitivity_of
+from simulator.planning.sharing_formula import sharing_formula_for
 from simulator.planning.target import BLOCKING, WORST_INTERVAL, Target
-from simulator.planning.words import assumptions_of, explanation_of
+from simulator.planning.varying_formula import varying_formula_for
 from simulator.scenario import Scenario
+from simulator.scenario_file.units import format_duration
 from simulator.statistics import tenant_rows
 from simulator.traffic import conditions_of
 
@@ -99,11 +102,7 @@ def _threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
 def _refuse(scenario: Scenario, options: PlanOptions) -> None:
     for trouble in only_live(replace(scenario, thresholds=()), "busyhour plan"):
         raise PlanRefused(trouble)
-    if any(change.max_concurrent_calls is not None for change in scenario.changes):
-        raise PlanRefused(
-            f"{scenario.name}: capacity.changes sets max_concurrent_calls during the run; a plan "
-            "finds one limit for the whole run, so take it out"
-        )
+    _refuse_changed_limit(scenario)
     if options.per_tenant and (
         options.target.tenant is not None
         or options.target.statistic not in (BLOCKING, WORST_INTERVAL)
@@ -117,6 +116,19 @@ def _refuse(scenario: Scenario, options: PlanOptions) -> None:
         raise PlanRefused("--max-replications must be at least 2: one run has no interval")
     if options.precision is not None and not 0 < options.precision < 1:
         raise PlanRefused(f"--precision is {options.precision:g}; write a share like 0.001")
+
+
+def _refuse_changed_limit(scenario: Scenario) -> None:
+    """Raises :class:`PlanRefused` where the run does not have one limit, which a plan looks for."""
+    for place, change in enumerate(scenario.changes):
+        if change.max_concurrent_calls is not None:
+            raise PlanRefused(
+                f"{scenario.name}: capacity.changes[{place}] sets max_concurrent_calls to "
+                f"{change.max_concurrent_calls:,} at {format_duration(change.at_us)}, whatever it "
+                "was before, and a plan looks for one limit of the whole run. Plan without the "
+                "changes by --set capacity.changes=[], or try values of that one by busyhour sweep "
+                f"--vary 'capacity.changes[{place}].max_concurrent_calls=LOW..HIGH'"
+            )
 
 
 def least_limit(scenario: Scenario) -> int:
@@ -198,12 +210,24 @@ class _Planner:
                 scenario, answer, min(count, CONCURRENCY_REPLICATIONS), self._pool
             ),
             worst_answer=self._worst_answer(answer, count),
-            with_room_for_all=self._with_room_for_all(min(count, FIRST_REPLICATIONS)),
+            with_room_for_all=self._with_room_for_all(count),
             formula=formula_for(scenario, erlangs, options.target.value, answer),
             sensitivity=self._sensitivity(answer, min(count, REPLICATIONS)),
             explanation=(),
             assumptions=(),
+            target_values=tuple(self._value_at(limit, count) for limit in limits),
+            sharing=sharing_formula_for(
+                scenario, options.target, answer, aim.floor, per_tenant=options.per_tenant
+            ),
+            varying=varying_formula_for(
+                scenario,
+                options.target,
+                answer,
+                options.interval_us,
+                per_tenant=options.per_tenant,
+            ),
         )
+        found = replace(found, worst_with_room_for_all=self._worst_with_room_for_all(found))
         return replace(
             found,
             explanation=tuple(explanation_of(found)),
@@ -270,17 +294,26 @@ class _Planner:
             return None
         return gravest(self._aim.estimates(ROOM_FOR_ALL, count, self._options.confidence))
 
+    def _worst_with_room_for_all(self, found: Plan) -> Estimate | None:
+        """What is left of blocking in the worst clock interval of the answer."""
+        worst = found.at_answer.worst_interval
+        if worst is None or found.with_room_for_all is None or self._options.interval_us is None:
+            return None
+        played = self._aim.replications.play([ROOM_FOR_ALL], found.replications)[ROOM_FOR_ALL]
+        blocking = interval_blocking(played, slice(None), self._options.confidence)
+        return blocking[worst.from_us // self._options.interval_us]
+
     def _curve(self, answer: int, count: int) -> tuple[CurvePoint, ...]:
         step = max(1, round(math.sqrt(answer) / 4))
         reach = _CURVE_POINTS // 2
         limits = [answer + step * place for place in range(-reach, reach + 1)]
         limits = [limit for limit in limits if limit >= self._aim.floor]
         self._aim.replications.play(limits, count)
-        points = []
-        for limit in limits:
-            estimates = self._aim.estimates(limit, count, self._options.confidence)
-            points.append(CurvePoint(limit, gravest(estimates)))
-        return tuple(points)
+        return tuple(self._value_at(limit, count) for limit in limits)
+
+    def _value_at(self, limit: int, count: int) -> CurvePoint:
+        estimates = self._aim.estimates(limit, count, self._options.confidence)
+        return CurvePoint(limit, gravest(estimates))
 
     def _offered(self, traffic: list[Traffic]) -> tuple[OfferedInterval, ...]:
         if self._options.interval_us is None:

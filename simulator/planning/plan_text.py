@@ -6,7 +6,8 @@ from textwrap import fill
 from simulator.planning.estimate import Estimate
 from simulator.planning.measure import Point
 from simulator.planning.result import Plan, Sensitivity
-from simulator.planning.words import interval_text, percent, span
+from simulator.planning.target import BLOCKING, TIME_CONGESTION
+from simulator.planning.words import aimed_at, interval_text, percent, span
 
 _WIDTH = 100
 
@@ -38,12 +39,21 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def _around(plan: Plan) -> Iterator[str]:
     worst = plan.interval_us is not None
-    head = f"  {'slots':>8}  {'blocking':<34}{'time congestion':<34}{'occupancy':>10}"
+    is_further = (
+        plan.per_tenant
+        or plan.target.tenant is not None
+        or plan.target.statistic not in (BLOCKING, TIME_CONGESTION)
+    )
+    target, of_all = (
+        (f"{aimed_at(plan):<34}", "blocking of all") if is_further else ("", "blocking")
+    )
+    head = f"  {'slots':>8}  {target}{of_all:<34}{'time congestion':<34}{'occupancy':>10}"
     yield head + ("  worst interval" if worst else "")
-    for point in plan.points:
+    for point, at_target in zip(plan.points, plan.target_values, strict=True):
         mark = "->" if point.max_concurrent_calls == plan.answer else "  "
+        target = f"{interval_text(at_target.value):<34}" if is_further else ""
         line = (
-            f"{mark}{point.max_concurrent_calls:>8,}  {interval_text(point.blocking):<34}"
+            f"{mark}{point.max_concurrent_calls:>8,}  {target}{interval_text(point.blocking):<34}"
             f"{interval_text(point.time_congestion):<34}{_value(point.occupancy):>10}"
         )
         if worst and point.worst_interval is not None:
@@ -68,7 +78,7 @@ def _tenants(point: Point) -> Iterator[str]:
     if len(point.tenants) < 2:
         return
     yield ""
-    width = max(len(name) for name in point.tenants)
+    width = max(len(name) for name in (*point.tenants, "tenant"))
     yield f"  {'tenant':<{width}}  {'blocking':<34}{'carried':>12}{'peak':>8}"
     for name, tenant in point.tenants.items():
         line = (
@@ -82,17 +92,29 @@ def _tenants(point: Point) -> Iterator[str]:
 
 
 def _sensitivity(plan: Plan, found: Sensitivity) -> Iterator[str]:
-    name = str(plan.target.statistic)
-    yield f"  {'if':<32}{'slots needed':>14}{'':>8}  {name} with {plan.answer:,} slots"
-    yield f"  {'as it is (by the average)':<32}{found.base:>14,}"
+    yield (
+        f"  What if: slots by the average of {found.replications} replications of each (the answer "
+        f"rests on {plan.replications}), intervals at {100 * plan.confidence:g} %"
+    )
+    yield f"  {'if':<30}{'slots needed':<24}{'':>7}   {aimed_at(plan)} with {plan.answer:,} slots"
+    base = _needed(found.base, found.base_low, found.base_high)
+    yield f"  {'as it is':<30}{base}"
     for row in found.rows:
-        needed = "none is enough" if row.needed is None else f"{row.needed:,}"
-        more = "" if row.needed is None else f"{row.needed - found.base:+,}"
-        if row.kind == "node" and row.needed is not None:
-            more = f"{row.needed - plan.answer:+,}"
-        yield f"  {row.label:<32}{needed:>14}{more:>8}  {_value(row.at_answer)}"
+        needed, more = "none is enough", ""
+        if row.needed is not None and row.kind == "node":
+            needed, more = f"{row.needed:,}", f"{row.needed - plan.answer:+,}"
+        elif row.needed is not None:
+            needed = _needed(row.needed, row.needed_low, row.needed_high)
+            more = f"{row.needed - found.base:+,}"
+        yield f"  {row.label:<30}{needed:<24}{more:>7}   {interval_text(row.at_answer)}"
     for note in found.notes:
         yield f"  {note}"
+
+
+def _needed(slots: int, low: int | None, high: int | None) -> str:
+    """``399 (392 to 406)``."""
+    first = "?" if low is None else f"{low:,}"
+    return f"{slots:,} ({first} or more)" if high is None else f"{slots:,} ({first} to {high:,})"
 
 
 def _value(estimate: Estimate | None) -> str:
@@ -101,4 +123,11 @@ def _value(estimate: Estimate | None) -> str:
 
 def _wrapped(sentence: str) -> str:
     indent = "  " if sentence.startswith("- ") else ""
-    return fill(sentence, _WIDTH, subsequent_indent=indent, break_long_words=False)
+    return fill(
+        sentence,
+        _WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
+        # Options are not torn apart.
+        break_on_hyphens=False,
+    )

@@ -7,7 +7,9 @@ from simulator.planning.concurrency import Concurrency
 from simulator.planning.estimate import Estimate
 from simulator.planning.formula import Formula
 from simulator.planning.measure import Point
+from simulator.planning.sharing_formula import SharingFormula
 from simulator.planning.target import Target
+from simulator.planning.varying_formula import VaryingFormula
 
 
 class Stopped(StrEnum):
@@ -44,8 +46,9 @@ class SensitivityRow:
 
     ``kind``: load, hold, redial, node or growth; ``change`` is the relative change (the slots lost
     for a node). ``needed`` is the least limit whose average meets the target, None where none does
-    or more slots are beside the point; ``at_answer`` the target's statistic with the slots of the
-    answer (less those lost).
+    or more slots are beside the point; the truth lies from ``needed_low`` to ``needed_high`` (None:
+    no bound) at the plan's confidence. ``at_answer`` is the target's statistic with the slots of
+    the answer (less those lost).
     """
 
     kind: str
@@ -53,16 +56,24 @@ class SensitivityRow:
     change: float
     needed: int | None
     at_answer: Estimate | None
+    needed_low: int | None = None
+    needed_high: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """``base``: the least limit whose average meets the target as it is, to compare with."""
+    """``base``: the least limit whose average meets the target as it is, to compare with.
+
+    The truth of it lies from ``base_low`` to ``base_high`` (None: no bound). All rows rest on the
+    same ``replications``, fewer than the answer's.
+    """
 
     replications: int
     base: int
     rows: tuple[SensitivityRow, ...]
     notes: tuple[str, ...]
+    base_low: int | None = None
+    base_high: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,10 @@ class Plan:
     is left of the target's statistic where only tenants' own limits reject. ``offered_erlangs`` was
     measured over the window where there is always room. ``concurrency`` is
     that of the answer. ``explanation`` and ``assumptions`` are
-    sentences.
+    sentences. ``target_values`` is the target's own statistic at each of ``points``, from all
+    replications (of the worst tenant, when each must meet it); ``worst_with_room_for_all`` the
+    blocking that would be left in the answer's worst interval. ``sharing`` and ``varying`` are
+    further formulas, where they have something to say.
     """
 
     scenario: str
@@ -104,6 +118,10 @@ class Plan:
     sensitivity: Sensitivity | None
     explanation: tuple[str, ...]
     assumptions: tuple[str, ...]
+    target_values: tuple[CurvePoint, ...] = ()
+    worst_with_room_for_all: Estimate | None = None
+    sharing: SharingFormula | None = None
+    varying: VaryingFormula | None = None
 
     @property
     def at_answer(self) -> Point:

@@ -4,8 +4,9 @@ The changed scenarios are drawn from the same seeds, so the same callers call so
 longer, and the differences are those of the change.
 """
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from simulator.planning.aim import Aim
@@ -15,7 +16,9 @@ from simulator.planning.variations import CannotScale, with_holding, with_load, 
 from simulator.scenario import FiniteSource, Scenario
 
 REPLICATIONS: Final = 12
-"""Differences on the same calls need no more."""
+"""Differences on the same calls need no more; the table says so, and how sure each row is."""
+_STEPS_A_ROOT: Final = 4
+"""Intervals are some quarters of the root of the slots long."""
 
 _CHANGES: Final = (-0.25, -0.1, 0.1, 0.25)
 
@@ -59,6 +62,8 @@ def sensitivity_of(
 ) -> Sensitivity:
     """The table, from the first ``count`` replications of ``aim`` and as many of each change."""
     base = aim.least(answer, count, surely=False, step=1) or answer
+    aim = replace(aim, sure=confidence)
+    base_low, base_high = _bounds(aim, base, count)
     cases, notes = [], []
     makers = {
         "load": _load_cases,
@@ -75,22 +80,48 @@ def sensitivity_of(
     varied = []
     for done, case in enumerate(cases):
         step(done, len(cases))
-        varied.append(_row(case, aim_at(case.scenario), base, answer, count, confidence))
+        changed = replace(aim_at(case.scenario), sure=confidence)
+        varied.append(_row(case, changed, base, answer, count, confidence))
     at = sum(case.kind != "growth" for case in cases)
     if any(isinstance(tenant.arrivals, FiniteSource) for tenant in scenario.tenants):
         notes.append("the load of few callers is varied by their number, in whole callers")
-    return Sensitivity(count, base, (*varied[:at], *rows, *varied[at:]), tuple(notes))
+    if any(row.needed is None and row.at_answer is not None for row in varied):
+        notes.append(
+            "none is enough: with room for all, tenants' own limits alone turn away more than that"
+        )
+    return Sensitivity(
+        replications=count,
+        base=base,
+        rows=(*varied[:at], *rows, *varied[at:]),
+        notes=tuple(notes),
+        base_low=base_low,
+        base_high=base_high,
+    )
 
 
 def _row(
     case: _Case, aim: Aim, base: int, answer: int, count: int, confidence: float
 ) -> SensitivityRow:
+    low = high = None
     try:
         needed = aim.least(_guess(case, base, aim.floor), count, surely=False)
         at_answer: Estimate | None = gravest(aim.estimates(answer, count, confidence))
+        if needed is not None:
+            low, high = _bounds(aim, needed, count)
     except PlanUnmet:
         needed = at_answer = None
-    return SensitivityRow(case.kind, case.label, case.change, needed, at_answer)
+    return SensitivityRow(case.kind, case.label, case.change, needed, at_answer, low, high)
+
+
+def _bounds(aim: Aim, needed: int, count: int) -> tuple[int | None, int | None]:
+    """Between which limits the least that is enough lies, as far as ``count`` replications tell.
+
+    Below the first the whole interval of the statistic misses the target, from the second on it
+    meets it.
+    """
+    step = max(1, math.isqrt(needed) // _STEPS_A_ROOT)
+    high = aim.least(needed + step, count, surely=True, step=step)
+    return aim.least_possible(needed - step, count, step=step), high
 
 
 def _guess(case: _Case, base: int, floor: int) -> int:

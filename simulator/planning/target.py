@@ -10,12 +10,13 @@ from simulator.scenario_file.problems import did_you_mean, one_of
 from simulator.statistics import WindowSums
 
 BLOCKING: Final = "blocking"
+TIME_CONGESTION: Final = "time_congestion"
 WORST_INTERVAL: Final = "worst_interval_blocking"
 TARGET_STATISTICS: Final = (
     BLOCKING,
     "first_attempt_blocking",
     "eventual_loss",
-    "time_congestion",
+    TIME_CONGESTION,
     WORST_INTERVAL,
 )
 """What a larger limit lowers."""
@@ -97,7 +98,7 @@ def _bound(text: str, rest: str) -> tuple[str, float]:
 
 def of_total(statistic: str, sums: WindowSums) -> tuple[int, int]:
     """Part and whole of a statistic of all calls, as :mod:`simulator.statistics` divides them."""
-    if statistic == "time_congestion":
+    if statistic == TIME_CONGESTION:
         return sums.congested_us, sums.window_us
     first = sums.first_attempts - sums.first_rejected_tenant
     if statistic == "first_attempt_blocking":
