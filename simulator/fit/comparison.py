@@ -79,7 +79,7 @@ class Comparison:
     """The log against ``replications`` runs of the fitted scenario on ``capacity`` slots.
 
     ``window_us`` is the stretch of time that both were played for, from the log's first slot on;
-    ``calls`` are the log's calls in it.
+    ``calls`` are the log's calls in it. ``interval_us`` is that of the worst interval.
     """
 
     capacity: int
@@ -106,20 +106,24 @@ def compare_log(
 ) -> Comparison:
     """Replay the log and play the scenario that ``fitted`` was written as.
 
-    Only the total limit is looked at, and it is ``capacity`` (>= 0). Results do not depend on
-    ``workers``. Raises ValueError for fewer than two replications, and
+    Only the total limit is looked at, and it is ``capacity`` (>= 0); beside it the least limit at
+    which no more than the share of calls that ``fitted`` suggests a limit for is rejected. Results
+    do not depend on ``workers``. Raises ValueError for fewer than two replications, and
     :class:`~simulator.trace.TraceInvalid`.
     """
     if replications < 2:
         raise ValueError("an interval needs two replications or more")
     grid = fitted.grid
+    blocking = fitted.suggestion.blocking
     # Where in the scenario's cycle the log begins.
     begin_us = (grid.from_us + grid.offset_us) % grid.length_us
     offers = log.wall_us() - grid.from_us
     window_us = _window_us(offers, grid.window_us, begin_us)
     interval_us = _QUARTER_US if window_us >= 2 * _QUARTER_US else _MINUTE_US
     kept = offers < window_us
-    own = _measured(_log_trace(offers[kept], log.slot_us[kept], window_us), capacity, interval_us)
+    own = _measured(
+        _log_trace(offers[kept], log.slot_us[kept], window_us), capacity, interval_us, blocking
+    )
     calls = int(kept.sum())
     most = max(FEWEST_RUNS, MOST_PLAYED // max(1, calls))
     replications = min(replications, most)
@@ -134,7 +138,7 @@ def compare_log(
 
     def run(number: int) -> dict[str, float]:
         drawn = replace(played, seed=replication_seed(scenario.seed, number))
-        return _measured(build_trace(drawn), capacity, interval_us)
+        return _measured(build_trace(drawn), capacity, interval_us, blocking)
 
     runs: list[dict[str, float]] = []
     with ThreadPoolExecutor(workers) as pool:
@@ -150,12 +154,12 @@ def compare_log(
         is_whole=calls == len(log) and window_us == grid.window_us,
         measures=tuple(
             _measure(key, name, kind, own[key], [each[key] for each in runs])
-            for key, name, kind in measures_of(interval_us)
+            for key, name, kind in measures_of(interval_us, blocking)
         ),
     )
 
 
-def measures_of(interval_us: int) -> tuple[tuple[str, str, Kind], ...]:
+def measures_of(interval_us: int, blocking: float) -> tuple[tuple[str, str, Kind], ...]:
     """Key, name and kind of what is compared, in order."""
     quarter = "quarter hour" if interval_us == _QUARTER_US else "minute"
     return (
@@ -165,17 +169,14 @@ def measures_of(interval_us: int) -> tuple[tuple[str, str, Kind], ...]:
         ("busiest_second", "calls in the busiest second", Kind.CALLS),
         ("peak", "most calls at once", Kind.CALLS),
         *(
-            (
-                f"in_use_p{100 * share:g}",
-                f"calls at once, {100 * share:g} % of the time",
-                Kind.CALLS,
-            )
-            for share in _PERCENTILES
+            (f"in_use_p{place}", f"calls at once, {place} % of the time at most", Kind.CALLS)
+            for place in (f"{100 * share:g}" for share in _PERCENTILES)
         ),
         ("blocking", "blocking", Kind.SHARE),
         ("rejected_calls", "calls rejected", Kind.CALLS),
         ("carried_erlangs", "traffic carried", Kind.ERLANGS),
         ("worst_interval", f"calls rejected in the worst {quarter}", Kind.CALLS),
+        ("slots_needed", f"slots needed for {100 * blocking:.3g} % blocking", Kind.CALLS),
     )
 
 
@@ -221,7 +222,9 @@ def _log_trace(offers_us: Int64s, slot_us: Int64s, window_us: int) -> CallTrace:
     )
 
 
-def _measured(trace: CallTrace, capacity: int, interval_us: int) -> dict[str, float]:
+def _measured(
+    trace: CallTrace, capacity: int, interval_us: int, blocking: float
+) -> dict[str, float]:
     """All measures of one trace."""
     conditions = trace.conditions
     begin, end = conditions.warm_up_us, conditions.duration_us
@@ -245,7 +248,26 @@ def _measured(trace: CallTrace, capacity: int, interval_us: int) -> dict[str, fl
         "rejected_calls": float(len(rejected)),
         "carried_erlangs": statistics.carried_erlangs,
         "worst_interval": float(most_within(rejected - begin, interval_us)),
+        "slots_needed": float(_slots_needed(trace, free.statistics.peak_in_use, blocking)),
     }
+
+
+def _slots_needed(trace: CallTrace, enough: int, blocking: float) -> int:
+    """The limit up to ``enough`` from which on ``blocking`` is met, by bisection."""
+
+    def is_met(limit: int) -> bool:
+        conditions = replace(trace.conditions, max_concurrent_calls=limit)
+        statistics = KernelRun(conditions, keep_log=False).play(trace).statistics
+        return (statistics.blocking or 0.0) <= blocking
+
+    too_few, least = -1, enough
+    while least - too_few > 1:
+        middle = (too_few + least) // 2
+        if is_met(middle):
+            least = middle
+        else:
+            too_few = middle
+    return least
 
 
 def _in_window(log: RunLog, begin: int) -> Int64s:

@@ -17,6 +17,7 @@ _MORE: Final = {
     "rejected_calls": "the model rejects too few calls; a limit planned with it is too low",
     "carried_erlangs": "the log fills the slots better than the model",
     "worst_interval": "the worst of the log is worse than that of the model",
+    "slots_needed": "a limit planned with the model is too low for calls like those of the log",
 }
 _LESS: Final = {
     "offered_calls": "the log has fewer calls than the model draws",
@@ -29,6 +30,7 @@ _LESS: Final = {
     "side",
     "carried_erlangs": "the log leaves more of the slots unused than the model",
     "worst_interval": "the worst of the log is milder than that of the model",
+    "slots_needed": "a limit planned with the model is higher than calls like the log's need",
 }
 _BUSY: Final = "in_use_"
 
@@ -82,10 +84,10 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
         f"the log against {comparison.replications} runs of the scenario on {slots}, "
         f"{part}{format_duration(comparison.window_us)}:"
     )
-    yield f"  {'':<36}{'log':>12}{'model':>12}   95 of 100 runs"
+    yield f"  {'':<42}{'log':>12}{'model':>12}   95 of 100 runs"
     for measure in comparison.measures:
         own, mean = figure(measure.kind, measure.log), figure(measure.kind, measure.mean)
         mark = "  <--" if measure.side else ""
-        yield f"  {measure.name:<36}{own:>12}{mean:>12}   {interval(measure)}{mark}"
+        yield f"  {measure.name:<42}{own:>12}{mean:>12}   {interval(measure)}{mark}"
     for sentence in sentences(comparison):
         yield f"  {sentence}"

@@ -87,7 +87,7 @@ def _best_two(sample: Sample, start: tuple[float, float], tails: Callable[..., T
         loss,
         np.array(start),
         method="Nelder-Mead",
-        options={"xatol": 1e-9, "fatol": 1e-13, "maxiter": 600, "initial_simplex": simplex},
+        options={"xatol": 1e-7, "fatol": 1e-12, "maxiter": 400, "initial_simplex": simplex},
     )
     best: Floats = np.asarray(found.x, np.float64)
     return best

@@ -10,7 +10,7 @@ from simulator.fit.distribution_text import duration_text, significant
 from simulator.fit.fitted import Candidate, Cells, Durations, Fitted, TenantFit
 from simulator.fit.tails import longer_than
 from simulator.fit.words import percent
-from simulator.report.figures import NOTHING, fixed, number
+from simulator.report.figures import NOTHING, THIN_SPACE, fixed, number
 from simulator.report.pages.blocks import (
     Axis,
     Block,
@@ -78,38 +78,63 @@ def _holding_blocks(key: str, whose: str, hold: Durations) -> Iterator[Block]:
     if hold.cells is None:
         yield Text(f"{whose}: {number(hold.n)} calls, each {duration_text(hold.mean_us)}.")
         return
-    yield _survival_chart(key, whose, hold, hold.cells)
+    yield from _charts(key, whose, hold, hold.cells)
     yield _candidate_table(key, whose, hold)
 
 
-def _survival_chart(key: str, whose: str, hold: Durations, cells: Cells) -> Chart:
+def _charts(key: str, whose: str, hold: Durations, cells: Cells) -> Iterator[Chart]:
+    """The share of calls that have ended, and that of those that last longer for its tail."""
     at = np.array(cells.edges_us[1:])
-    data = 1 - np.cumsum(cells.counts) / sum(cells.counts)
-    lines = [Line(f"Log, {number(hold.n)} calls", _shares(data), tone=_DATA_TONE, shape=Shape.DOTS)]
-    for tone, (label, distribution, dashed) in zip(_TONES, _drawn(hold), strict=False):
-        longer = longer_than(distribution, at)
-        lines.append(Line(label, _shares(longer), tone=tone, dashed=dashed))
-    median = float(at[np.argmax(data <= _HALF)])
-    return Chart(
-        key=key,
-        title=f"Calls that last longer, {whose}",
+    ended = np.cumsum(cells.counts) / sum(cells.counts)
+    families = [
+        (label, 1 - longer_than(distribution, at), tone, dashed)
+        for tone, (label, distribution, dashed) in zip(_TONES, _drawn(hold), strict=False)
+    ]
+    log = f"Log, {number(hold.n)} calls"
+    half = _short_time(float(at[np.argmax(ended >= _HALF)]))
+    fits = (
+        f"at most {percent(hold.distance)} of all calls away from the log"
+        if hold.chosen_name != "empirical"
+        else "because no family fits"
+    )
+    axis = Axis(
+        "holding time, on a logarithmic scale",
+        Kind.NAMES,
+        names=tuple(_short_time(each) for each in at.tolist()),
+    )
+    xs = tuple(float(place) for place in range(len(at)))
+    yield Chart(
+        key=f"{key}-ended",
+        title=f"Calls that have ended, {whose}",
         sentence=(
-            f"Half of the calls last longer than about {_short_time(median)}, the mean is "
-            f"{_short_time(hold.mean_us)}. Taken: {hold.chosen_name}, "
-            + (
-                f"at most {percent(hold.distance)} of all calls away from the log."
-                if hold.chosen_name != "empirical"
-                else "because no family fits."
-            )
+            f"Half of the calls end within about {half}, the mean is {_short_time(hold.mean_us)}. "
+            f"Taken: {hold.chosen_name}, {fits}."
         ),
-        x=Axis(
-            "holding time, on a logarithmic scale",
-            Kind.NAMES,
-            names=tuple(_short_time(each) for each in at.tolist()),
+        x=axis,
+        y=Axis("share of calls that have ended", Kind.PERCENT, high=1.0),
+        xs=xs,
+        lines=(
+            Line(log, tuple(ended.tolist()), tone=_DATA_TONE, shape=Shape.DOTS),
+            *(
+                Line(label, tuple(share.tolist()), tone=tone, dashed=dashed)
+                for label, share, tone, dashed in families
+            ),
         ),
+    )
+    yield Chart(
+        key=f"{key}-tail",
+        title=f"Calls that last longer, {whose}",
+        sentence="The same for the few long calls, by the share that is still going on.",
+        x=axis,
         y=Axis("share of calls that last longer", Kind.PERCENT, log=True, low=_LEAST_SHARE),
-        xs=tuple(float(place) for place in range(len(at))),
-        lines=tuple(lines),
+        xs=xs,
+        lines=(
+            Line(log, _shares(1 - ended), tone=_DATA_TONE, shape=Shape.DOTS),
+            *(
+                Line(label, _shares(1 - share), tone=tone, dashed=dashed)
+                for label, share, tone, dashed in families
+            ),
+        ),
         note=(
             f"Times of the log come in steps of {duration_text(float(hold.resolution_us))}."
             if hold.resolution_us > 1
@@ -134,8 +159,10 @@ def _short_time(us: float) -> str:
     seconds = us / 1e6
     for length, unit, least in ((3600.0, "h", 7200.0), (60.0, "min", 600.0)):
         if seconds >= least:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.3g} s" if seconds >= 0.1 else f"{seconds * 1000:.3g} ms"
+            return f"{seconds / length:.3g}{THIN_SPACE}{unit}"
+    if seconds >= 0.1:
+        return f"{seconds:.3g}{THIN_SPACE}s"
+    return f"{seconds * 1000:.3g}{THIN_SPACE}ms"
 
 
 def _candidate_table(key: str, whose: str, hold: Durations) -> Table:

@@ -1,0 +1,57 @@
+"""Call logs made up for the tests of fitting, with numpy alone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.fit.call_log import NEVER, CallEnd, CallLog, WallClock
+
+Int64s = npt.NDArray[np.int64]
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+WEDNESDAY = datetime(2026, 3, 4)
+
+
+def call_log(
+    offer_us: Sequence[int] | Int64s,
+    hold_us: Sequence[int] | Int64s | int = 60 * SECOND,
+    setup_us: Sequence[int] | Int64s | int = 0,
+    end: Sequence[int] | Int64s | int = CallEnd.COMPLETED,
+    tenant: Sequence[int] | Int64s | int = 0,
+    caller: Sequence[int] | Int64s | None = None,
+    tenants: tuple[str, ...] = ("acme",),
+    dated: bool = True,
+    resolution_us: int = SECOND,
+) -> CallLog:
+    """A log from columns, in any order; ``setup_us`` of unanswered calls is how long they rang."""
+    n = len(offer_us)
+    offers = np.asarray(offer_us, np.int64)
+    order = np.argsort(offers, kind="stable")
+
+    def column(values: Sequence[int] | Int64s | int) -> Int64s:
+        return np.broadcast_to(np.asarray(values, np.int64), (n,))[order]
+
+    ends, setup, hold = column(end), column(setup_us), column(hold_us)
+    answered = ends <= CallEnd.FAILED
+    return CallLog(
+        tenants=tenants,
+        tenant=column(tenant).astype(np.int32),
+        offer_us=offers[order],
+        slot_us=np.where(answered, setup + hold, setup),
+        setup_us=np.where(answered, setup, NEVER),
+        hold_us=np.where(answered, hold, NEVER),
+        end=ends.astype(np.int8),
+        caller=None if caller is None else column(caller),
+        clock=WallClock(WEDNESDAY) if dated else None,
+        resolution_us=resolution_us,
+    )
+
+
+def office_hours(calls: int, days: int, seed: int) -> Int64s:
+    """Poisson offers that follow the day, in whole seconds: most at one in the afternoon."""
+    rng = np.random.default_rng(seed)
+    day = rng.integers(0, days, calls) * DAY
+    return np.sort(day + np.clip(rng.normal(13, 3, calls), 0, 23.99) * HOUR).astype(np.int64)
