@@ -18,7 +18,9 @@ Importing Locust patches sockets and threads, so nothing else imports this modul
 
 import functools
 import logging
+import os
 import sys
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import gevent
@@ -28,31 +30,27 @@ from locust import FastHttpUser, LoadTestShape, argument_parser, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from simulator.console import say
 from simulator.engines import Inconclusive
 from simulator.exit_codes import INCONCLUSIVE, INVALID, PASSED
 from simulator.load.answers import AnswerReader
-from simulator.load.coordinator import LOCAL, Coordinator, player_of, report_of
-from simulator.load.machine import kernel_id
+from simulator.load.coordinator import LOCAL, RELEASE
 from simulator.load.master import Load, MasterRun, ScenarioUnfit, load_of
+from simulator.load.messages import Plan, Report, player_of, report_of
 from simulator.load.player import GIVEN_UP, Player, Request
 from simulator.load.reading import now_us
 from simulator.load.settings import LoadSettings, SettingInvalid
+from simulator.load.talk import HALT, MASTER_SILENT_S, Hears, MasterTalk, WorkerTalk
 from simulator.run import check_writable
 from simulator.scenario_file import ScenarioInvalid
 from simulator.trace import TraceInvalid
-
-HELLO: Final = "busyhour_hello"
-PING: Final = "busyhour_ping"
-PONG: Final = "busyhour_pong"
-PLAN: Final = "busyhour_plan"
-REPORT: Final = "busyhour_report"
-HALT: Final = "busyhour_halt"
 
 _HELLO_S: Final = 0.5
 _REPORT_S: Final = 1.0
 _KEEP_S: Final = 1.0
 _STOP_S: Final = 10.0
 _WORKERS_WAIT_S: Final = 60.0
+_PARENT_S: Final = 1.0
 _MOST_AT_ONCE: Final = 64
 _ANSWER_S: Final = 30.0
 _USERS_A_SECOND: Final = 50
@@ -61,7 +59,7 @@ _USERS_A_SECOND: Final = 50
 class Worker:
     """The share of this process: what its users send, and what they are told to do with it."""
 
-    def __init__(self, load: Load, tell: Any) -> None:
+    def __init__(self, load: Load, tell: Callable[[Report], None]) -> None:
         self.load = load
         self.answers = AnswerReader()
         self.turn = BoundedSemaphore(1)
@@ -72,16 +70,19 @@ class Worker:
             "Content-Type": "application/json",
         }
         self._tell = tell
-        self._plan: dict[str, Any] = {}
-        self._reports = 0
         self._told = True
 
-    def play(self, plan: dict[str, Any]) -> None:
+    @property
+    def has_to_tell(self) -> bool:
+        """Whether a share is being played of which the master does not know all."""
+        return not self._told
+
+    def play(self, plan: Plan) -> None:
         """Begin to play a share."""
         self.player = player_of(self.load.trace, plan)
-        self._plan, self._reports, self._told = plan, 0, False
+        self._told = False
         self.sooner.set()
-        gevent.spawn(self._report, self.player)
+        gevent.spawn(self._report, plan, self.player)
 
     def wait(self) -> tuple[Player, Request]:
         """The next request, when it is due. One user keeps watch; the others wait for their turn.
@@ -112,16 +113,16 @@ class Worker:
             while not self._told:
                 gevent.sleep(0.05)
 
-    def _report(self, player: Player) -> None:
+    def _report(self, plan: Plan, player: Player) -> None:
         """Tell the master what was sent, now and then, and all of it at the end."""
+        number = 0
         while self.player is player and not self._told:
             waited_us = now_us()
             while not player.finished and now_us() - waited_us < _REPORT_S * 1e6:
                 gevent.sleep(0.05)
             final = player.finished
-            self._tell(report_of(self._plan, player, self._reports, now_us(), final=final))
-            self._reports += 1
-            self._told = final
+            self._tell(report_of(plan, player, number, now_us(), final=final))
+            number, self._told = number + 1, final
 
 
 class Side:
@@ -129,14 +130,11 @@ class Side:
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
+        self.talk: MasterTalk | None = None
         self.load: Load | None = None
         self.run: MasterRun | None = None
         self.beside: list[gevent.Greenlet] = []
         self.failed = False
-
-    @property
-    def coordinator(self) -> Coordinator | None:
-        return None if self.run is None else self.run.coordinator
 
 
 side: Final = Side()
@@ -226,70 +224,65 @@ def join(environment: Environment, **_: object) -> None:
         _refuse(*error.problems)
     except (SettingInvalid, TraceInvalid, ScenarioUnfit, OSError) as error:
         _refuse(error)
+    _end_with_parent(environment)
     if isinstance(runner, WorkerRunner):
-        _join_as_worker(runner, load)
         environment.process_exit_code = PASSED
+        _join_as_worker(environment, runner, load)
         return
     if environment.host is None:
         environment.host = load.settings.url
     if isinstance(runner, MasterRunner):
-        _join_as_master(runner)
+        side.talk = MasterTalk(runner.send_message)
+        _register(runner, side.talk.hears)
     else:
         side.worker = Worker(load, _report_here)
 
 
-def _join_as_worker(runner: WorkerRunner, load: Load) -> None:
-    worker = side.worker = Worker(load, lambda data: runner.send_message(REPORT, data))
+def _end_with_parent(environment: Environment) -> None:
+    """End with the process that started this one for its own run, however that ends."""
+    options, load, runner = environment.parsed_options, side.load, environment.runner
+    parent = None if load is None else load.settings.parent
+    if options is not None and options.processes and isinstance(runner, WorkerRunner):
+        parent = os.getppid()
+    if parent is None or runner is None:
+        return
 
-    def on_ping(msg: Any, **_: object) -> None:
-        runner.send_message(PONG, {"sent_us": msg.data["sent_us"], "clock_us": now_us()})
+    def watch() -> None:
+        while os.getppid() == parent:
+            gevent.sleep(_PARENT_S)
+        _give_up(environment, "the process that started this one is gone")
 
-    def on_plan(msg: Any, **_: object) -> None:
-        worker.play(msg.data)
+    gevent.spawn(watch)
 
-    def on_halt(**_: object) -> None:
-        worker.halt()
 
+def _give_up(environment: Environment, reason: str) -> None:
+    """Hang up the calls of this process and end it."""
+    say(f"{reason}; calls are hung up")
+    environment.process_exit_code = INCONCLUSIVE
+    assert environment.runner is not None
+    environment.runner.quit()
+
+
+def _join_as_worker(environment: Environment, runner: WorkerRunner, load: Load) -> None:
+    worker = side.worker = Worker(load, lambda report: talk.tell(report))
+    talk = WorkerTalk(runner.send_message, load.trace_hash, worker.play, worker.halt)
     # With every change of the user count Locust asks for its own defaults once per option, and
     # builds its whole parser for each answer: a quarter of a second in which nothing is sent.
     argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
-    runner.register_message(PING, on_ping)
-    runner.register_message(PLAN, on_plan)
-    runner.register_message(HALT, on_halt)
+    _register(runner, talk.hears)
 
-    def say_hello() -> None:
-        while True:
-            runner.send_message(HELLO, {"hash": load.trace_hash, "kernel": kernel_id()})
+    def keep_in_touch() -> None:
+        while not (worker.has_to_tell and talk.hears_nothing):
+            talk.say_hello()
             gevent.sleep(_HELLO_S)
+        _give_up(environment, f"the master has been silent for {MASTER_SILENT_S:.0f} s")
 
-    runner.greenlet.spawn(say_hello)
+    runner.greenlet.spawn(keep_in_touch)
 
 
-def _join_as_master(runner: MasterRunner) -> None:
-    def on_hello(msg: Any, **_: object) -> None:
-        if side.coordinator is None:
-            return
-        same_kernel = msg.data["kernel"] != "" and msg.data["kernel"] == kernel_id()
-        if side.coordinator.hello(msg.node_id, msg.data["hash"], same_kernel=same_kernel):
-            runner.send_message(PING, {"sent_us": now_us()}, msg.node_id)
-
-    def on_pong(msg: Any, **_: object) -> None:
-        if side.coordinator is None:
-            return
-        side.coordinator.clock_read(
-            msg.node_id, msg.data["sent_us"], msg.data["clock_us"], now_us()
-        )
-        plan = side.coordinator.plan_for(msg.node_id)
-        if plan is not None:
-            runner.send_message(PLAN, plan, msg.node_id)
-
-    def on_report(msg: Any, **_: object) -> None:
-        if side.coordinator is not None:
-            side.coordinator.report(msg.node_id, msg.data)
-
-    runner.register_message(HELLO, on_hello)
-    runner.register_message(PONG, on_pong)
-    runner.register_message(REPORT, on_report)
+def _register(runner: Any, hears: Hears) -> None:
+    for name, hear in hears.items():
+        runner.register_message(name, hear)
 
 
 @events.test_start.add_listener
@@ -308,32 +301,36 @@ def begin(environment: Environment, **_: object) -> None:
         run.out = sys.stderr
     try:
         run.prepare()
-    except Inconclusive as error:
+        _gather(runner, run)
+        run.begin()
+    except (Inconclusive, OSError) as error:
         # Nothing was sent, so Locust has nothing to tell.
         logging.getLogger("locust.stats_logger").disabled = True
         environment.process_exit_code = run.abandon(str(error))
         return
     side.run, side.failed = run, False
-    if isinstance(runner, MasterRunner):
-        with gevent.Timeout(_WORKERS_WAIT_S, False):
-            while run.coordinator.ready() < shares and runner.worker_count >= shares:
-                gevent.sleep(0.05)
-        run.begin()
-        for worker in run.coordinator.workers:
-            plan = run.coordinator.plan_for(worker)
-            if plan is not None:
-                runner.send_message(PLAN, plan, worker)
+    if side.talk is not None:
+        side.talk.share_out()
     elif side.worker is not None:
-        run.coordinator.hello(LOCAL, load.trace_hash, same_kernel=True)
-        run.coordinator.clock_read(LOCAL, now_us(), now_us(), now_us())
-        run.begin()
         plan = run.coordinator.plan_for(LOCAL)
         assert plan is not None
         side.worker.play(plan)
     side.beside = [
         gevent.spawn(run.keep_marks, gevent.sleep),
+        gevent.spawn(run.keep_watch, gevent.sleep),
         gevent.spawn(_keep_record, run, runner),
     ]
+
+
+def _gather(runner: Any, run: MasterRun) -> None:
+    """Wait until the workers that are expected have shown what they play, as far as they do."""
+    if side.talk is None:
+        run.coordinator.hello(LOCAL, run.coordinator.trace_hash, RELEASE)
+        return
+    side.talk.coordinator = run.coordinator
+    with gevent.Timeout(_WORKERS_WAIT_S, False):
+        while run.coordinator.ready() < run.coordinator.shares <= runner.worker_count:
+            gevent.sleep(0.05)
 
 
 @events.test_stopping.add_listener
@@ -362,6 +359,8 @@ def conclude(environment: Environment, **_: object) -> None:
     """Judge the run, once all users have stopped."""
     run, side.run = side.run, None
     gevent.killall(side.beside)
+    if side.talk is not None:
+        side.talk.coordinator = None
     if run is not None:
         environment.process_exit_code = run.finish()
 
@@ -388,9 +387,9 @@ def _worker() -> Worker:
     return side.worker
 
 
-def _report_here(data: dict[str, Any]) -> None:
-    if side.coordinator is not None:
-        side.coordinator.report(LOCAL, data)
+def _report_here(report: Report) -> None:
+    if side.run is not None:
+        side.run.coordinator.report(LOCAL, report)
 
 
 def _workers_here(runner: Any) -> frozenset[str]:
@@ -402,5 +401,5 @@ def _workers_here(runner: Any) -> frozenset[str]:
 
 def _refuse(*problems: object) -> NoReturn:
     for problem in problems:
-        print(f"busyhour: {problem}", file=sys.stderr)
+        say(str(problem))
     sys.exit(INVALID)

@@ -1,5 +1,7 @@
 """What runs in wall-clock time have in common when they are judged, whoever drove them."""
 
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,7 +20,23 @@ MOST_LATE: Final = 0.01
 LAG_SHARE: Final = 0.1
 """How much of a call's mean time on a slot the lag may be: more would be other traffic."""
 
+MOST_SUSPENDED_S: Final = 0.5
+"""How long the machine may have slept during a run; clocks stand still meanwhile."""
+
 _NAMED_CALLS: Final = 5
+
+
+def asleep_s() -> float:
+    """How long the machine has slept since it was started, where the system tells."""
+    if sys.platform != "linux":
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def slept(suspended_s: float) -> Iterator[str]:
+    """The doubt about a run during which the machine slept for so long, if any."""
+    if suspended_s > MOST_SUSPENDED_S:
+        yield f"the machine slept for {suspended_s:.1f} s during the run"
 
 
 def lag_bound_us(trace: CallTrace, speed: float, *, least_us: float, most_us: float) -> float:

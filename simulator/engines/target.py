@@ -59,6 +59,16 @@ class Target:
                 f"{self.url} answered a batch in a form that is not known: {error}"
             ) from None
 
+    def check_call_token(self) -> None:
+        """Make sure that events of calls would be let in."""
+        response = self._send("GET", "/calls/no-such-call", self._call)
+        if response.status_code != 404:
+            self._check(response)
+            raise Inconclusive(
+                f"{self.url} has no call interface: GET {API}/calls/no-such-call gave "
+                f"{response.status_code}, not 404"
+            )
+
     def tick(self, at_us: int) -> None:
         """Advance the virtual clock and apply the deadlines that fell due."""
         body = msgspec.json.encode({"events": [{"event": "tick", "at_us": at_us}]})

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import secrets
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +35,7 @@ from simulator.live.options import LiveSettings
 from simulator.live.plan import ClientFaults, Plan
 from simulator.live.recorder import Document, Reading, Recorder
 from simulator.live.service import OwnLiveService
+from simulator.measured import asleep_s
 from simulator.results import CheckpointState, Held, Progress, RunOutcome
 from simulator.scenario import Scenario
 from simulator.trace import CallTrace, Conditions
@@ -166,7 +166,7 @@ class _Run:
         self._paths = tuple(directory / name for name in names)
 
     def play(self, progress: Progress | None) -> LiveRun:
-        cpu_s, asleep_s = time.process_time(), _asleep_s()
+        cpu_s, slept_s = time.process_time(), asleep_s()
         self._started_ns = time.monotonic_ns()
         with ExitStack() as stack:
             writers = [
@@ -192,7 +192,7 @@ class _Run:
                 speed=self._plan.speed,
             ),
             restarts=driver.restarts,
-            suspended_s=max(0.0, _asleep_s() - asleep_s),
+            suspended_s=max(0.0, asleep_s() - slept_s),
         )
 
     def _now_us(self) -> int:
@@ -352,10 +352,3 @@ def _quiet_collector() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-def _asleep_s() -> float:
-    """How long the machine has slept since it was started, where the system tells."""
-    if sys.platform != "linux":
-        return 0.0
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)

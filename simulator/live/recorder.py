@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -11,7 +11,6 @@ from simulator.engines import Inconclusive
 from simulator.history import (
     CountersRead,
     HistoryDeadlines,
-    HistoryWriter,
     InUseRead,
     Operation,
     OpName,
@@ -23,6 +22,13 @@ from simulator.live.instances import Seen, began_anew
 Document = dict[str, Any]
 
 _NO_ANSWER: Final = "indefinite"
+
+
+class Writer(Protocol):
+    """Takes operations, as :class:`simulator.history.HistoryWriter` does."""
+
+    def append(self, operation: Operation) -> None: ...
+    def flush(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Recorder:
 
     def __init__(
         self,
-        writer: HistoryWriter,
+        writer: Writer,
         before: Document,
         results: dict[str, int],
         *,

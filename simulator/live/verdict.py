@@ -14,7 +14,14 @@ from simulator.checker.judgement import RESTARTED
 from simulator.history import read_history
 from simulator.live.engine import LiveRun
 from simulator.live.meters import DriverFigures, Spread
-from simulator.measured import MOST_LATE, alarm_checks, bound_checks, lag_bound_us, law_checks
+from simulator.measured import (
+    MOST_LATE,
+    alarm_checks,
+    bound_checks,
+    lag_bound_us,
+    law_checks,
+    slept,
+)
 from simulator.result import Interval
 from simulator.results import CheckpointState, Held, RunOutcome
 from simulator.scenario import Scenario
@@ -26,7 +33,6 @@ MOST_CPU: Final = 0.95
 """The share of one processor beyond which the driver, not the service, sets the pace."""
 
 MOST_STALL_MS: Final = 1000.0
-MOST_SUSPENDED_S: Final = 0.5
 
 LEAST_LAG_MS: Final = 5.0
 
@@ -116,8 +122,7 @@ def _doubts(trace: CallTrace, run: LiveRun) -> Iterator[str]:
         yield f"the driver was busy {100 * figures.cpu_share:.0f} % of the time; {slower}"
     if figures.longest_stall_ms > MOST_STALL_MS:
         yield f"the driver stood still for {figures.longest_stall_ms / 1000:.1f} s; {slower}"
-    if run.suspended_s > MOST_SUSPENDED_S:
-        yield f"the machine slept for {run.suspended_s:.1f} s during the run"
+    yield from slept(run.suspended_s)
     if figures.sends and figures.failed + figures.indefinite >= figures.sends:
         yield "no event was answered: the service was out of reach during the run"
 

@@ -2,13 +2,12 @@
 
 The master asks at ``sent_us``, the worker reads its clock, the master has the answer at
 ``received_us``. When the worker read ``clock_us``, the master's clock stood somewhere in between,
-so ``master - worker`` lies in [sent - clock, received - clock]. Nothing else is assumed but that,
-during a run, the distance does not leave what lies between its values before and after it, give or
-take :data:`DRIFT_US`: clocks of machines drift, and steadily.
+so ``master - worker`` lies in [sent - clock, received - clock].
 
-These are monotonic clocks: setting the time of day does not touch them. But one can stand still
-while its machine sleeps or is moved, and then the distance jumps. An answer that contradicts those
-before it tells of a jump; from then on all distances from before it to after it are possible.
+These are monotonic clocks: setting the time of day does not touch them. They drift, steadily, and
+one can stand still while its machine sleeps or is moved; then the distance jumps. Nothing else is
+assumed but that the distance changes in one direction. So what it was at any instant lies between
+what it was before and after, give or take :data:`DRIFT_US`.
 """
 
 from collections import deque
@@ -16,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-_KEPT: Final = 5
-"""Questions at either end of a run of which the one answered soonest counts."""
+KEPT: Final = 5
+"""Answers at either end of a run, of which the one that came soonest counts."""
 
 DRIFT_US: Final = 1000
 """How far clocks drift apart while so many questions are asked, at 200 parts in a million."""
@@ -47,7 +46,7 @@ SAME_CLOCK: Final = Offset(0, 0)
 
 @dataclass(slots=True)
 class ClockComparison:
-    """Collects answers of one worker. ``same_kernel``: it reads the master's own clock.
+    """Collects the answers of one worker. ``same_kernel``: it reads the master's own clock.
 
     Processes of one running kernel share their monotonic clock. Where the answers contradict that
     (a time namespace of its own), they are believed.
@@ -55,8 +54,8 @@ class ClockComparison:
 
     same_kernel: bool = False
     _first: list[Offset] = field(default_factory=list)
-    _last: "deque[Offset]" = field(default_factory=lambda: deque(maxlen=_KEPT))
-    _before_jumps: Offset | None = None
+    _last: "deque[tuple[int, Offset]]" = field(default_factory=lambda: deque(maxlen=KEPT))
+    _at_jumps: Offset | None = None
     jump_us: int = 0
     """How far the clocks' distance jumped at least, the largest jump if there were several."""
 
@@ -66,34 +65,46 @@ class ClockComparison:
             return
         seen = Offset(sent_us - clock_us, received_us - clock_us)
         if self._last:
-            ended = _closest(self._last)
+            ended = self._ended
             gap_us = max(seen.low_us - ended.high_us, ended.low_us - seen.high_us)
             if gap_us > DRIFT_US:
-                known = self._before_jumps
-                self._before_jumps = ended if known is None else known.or_(ended)
+                self._at_jumps = ended if self._at_jumps is None else self._at_jumps.or_(ended)
                 self._last.clear()
                 self.jump_us = max(self.jump_us, gap_us)
-        if len(self._first) < _KEPT and self._before_jumps is None:
+        if not self.known:
             self._first.append(seen)
-        self._last.append(seen)
+        self._last.append((clock_us, seen))
 
     @property
     def known(self) -> bool:
-        return bool(self._first)
+        """Whether there are answers enough for :meth:`offset` to hold from now on."""
+        return len(self._first) == KEPT
+
+    @property
+    def certain_us(self) -> int | None:
+        """Until which instant of the worker's clock :meth:`offset` holds; None: not yet at all.
+
+        All answers of which the soonest counts were given after it.
+        """
+        return self._last[0][0] if self.known and len(self._last) == KEPT else None
 
     def offset(self) -> Offset:
-        """What all answers say together. Raises ValueError before the first one."""
-        if not self._first:
-            raise ValueError("the worker's clock was never read")
-        within = _closest(self._first).or_(_closest(self._last))
-        if self._before_jumps is not None:
-            within = within.or_(self._before_jumps)
+        """The distance at every instant since it was ``known``. Raises ValueError before then."""
+        if not self.known:
+            raise ValueError("the worker's clock was not read often enough")
+        within = _soonest(self._first).or_(self._ended)
+        if self._at_jumps is not None:
+            within = within.or_(self._at_jumps)
         within = Offset(within.low_us - DRIFT_US, within.high_us + DRIFT_US)
         if self.same_kernel and within.low_us <= 0 <= within.high_us:
             return SAME_CLOCK
         return within
 
+    @property
+    def _ended(self) -> Offset:
+        return _soonest(seen for _, seen in self._last)
 
-def _closest(seen: Iterable[Offset]) -> Offset:
+
+def _soonest(seen: Iterable[Offset]) -> Offset:
     """Of several intervals the one answered soonest."""
     return min(seen, key=lambda each: each.width_us)

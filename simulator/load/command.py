@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 import simulator
+from simulator.commands import OF_VERDICT
 from simulator.console import say, unfinished_document
 from simulator.engines import Inconclusive
 from simulator.engines.service_process import ServiceProcess, Tokens, service_settings
@@ -24,6 +25,7 @@ from simulator.load.master import Load, ScenarioUnfit, load_of
 from simulator.load.settings import LoadSettings
 from simulator.scenario_file import ScenarioInvalid
 from simulator.trace import TraceInvalid
+from simulator.verdict import Verdict
 
 LOCUSTFILE: Final = Path(simulator.__file__).resolve().parent / "locustfile.py"
 
@@ -72,7 +74,7 @@ def load(
     *,
     as_json: bool = False,
 ) -> int:
-    """Play a scenario through Locust; the exit code is Locust's, which is the verdict's.
+    """Play a scenario through Locust; the exit code is the verdict's.
 
     Without a ``target`` a service is started for the run and set up for it. ``as_json``: the
     result alone goes to stdout, what Locust says to stderr.
@@ -85,25 +87,42 @@ def load(
     except (TraceInvalid, ScenarioUnfit) as error:
         return _refuse(error)
     with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="busyhour-"))
+        settings = replace(
+            settings, parent=os.getpid(), result_file=Path(directory) / "result.json"
+        )
         try:
             if target is None and crew.role is not Role.WORKER:
                 settings = _own_service(settings, played, stack)
         except Inconclusive as error:
-            say(f"{played.scenario.name}: inconclusive: {error}")
-            if as_json:
-                print(json.dumps(unfinished_document(played.scenario, ENGINE, str(error))))
-            return INCONCLUSIVE
-        if not as_json:
-            return _run_locust(settings, crew, locust_options)
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="busyhour-"))
-        result_file = Path(directory) / "result.json"
-        try:
-            return _run_locust(
-                replace(settings, result_file=result_file), crew, locust_options, out=sys.stderr
-            )
-        finally:
-            if result_file.exists():
-                print(result_file.read_text(encoding="utf-8"), flush=True)
+            return _unfinished(played, str(error), as_json=as_json)
+        code = _run_locust(settings, crew, locust_options, sys.stderr if as_json else None)
+        if crew.role is Role.WORKER:
+            return code if code >= 0 else INCONCLUSIVE
+        return _concluded(played, settings, code, as_json=as_json)
+
+
+def _concluded(played: Load, settings: LoadSettings, code: int, *, as_json: bool) -> int:
+    """What the master made of the run, whatever else Locust ended with."""
+    assert settings.result_file is not None
+    if settings.result_file.exists():
+        result = settings.result_file.read_text(encoding="utf-8")
+        if as_json:
+            print(result, flush=True)
+        return code if code == INTERRUPTED else OF_VERDICT[Verdict(json.loads(result)["verdict"])]
+    if code in (INVALID, INTERRUPTED):
+        return code
+    ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    where = settings.out / played.scenario.name
+    reason = f"Locust {ended} before there was a result; what was measured by then is in {where}"
+    return _unfinished(played, reason, as_json=as_json)
+
+
+def _unfinished(played: Load, reason: str, *, as_json: bool) -> int:
+    say(f"{played.scenario.name}: inconclusive: {reason}")
+    if as_json:
+        print(json.dumps(unfinished_document(played.scenario, ENGINE, reason)), flush=True)
+    return INCONCLUSIVE
 
 
 def _own_service(settings: LoadSettings, played: Load, stack: ExitStack) -> LoadSettings:
@@ -121,8 +140,9 @@ def _own_service(settings: LoadSettings, played: Load, stack: ExitStack) -> Load
 
 
 def _run_locust(
-    settings: LoadSettings, crew: Crew, locust_options: Sequence[str], out: TextIO | None = None
+    settings: LoadSettings, crew: Crew, locust_options: Sequence[str], out: TextIO | None
 ) -> int:
+    """Locust's exit code; that of a signal is negative. What it prints goes to ``out``."""
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
     command += [*crew.locust_options, "--host", settings.url, *locust_options]
     paths = [str(LOCUSTFILE.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -136,7 +156,7 @@ def _run_locust(
         command, env=environment, start_new_session=True, stdout=out
     )
     try:
-        code = process.wait()
+        return process.wait()
     except KeyboardInterrupt:
         _interrupt(process)
         return INTERRUPTED
@@ -144,7 +164,6 @@ def _run_locust(
         process.kill()
         process.wait()
         raise
-    return code if code >= 0 else INCONCLUSIVE
 
 
 def _interrupt(process: "subprocess.Popen[bytes]") -> None:

@@ -2,9 +2,8 @@
 
 What one worker tells arrives after what another one tells of later instants. So operations are held
 back until every worker has told all it was answered by then, and are written in the order in which
-they were completed. Whenever writing stops, be it in the middle of a line, every operation that was
-sent more than ``timeout_us`` before the last instant of the file is in it: that is what the header
-promises, and what makes a history that was cut off fit to be judged.
+they were completed. Between them stand ``settled`` lines: all that began before is above them. That
+makes a history fit to be judged wherever it was cut off.
 
 What a worker may have done beside what it told, because it went away or a report was lost, is
 written as operations without an answer; nobody waits for it then. So what is held back does not
@@ -21,35 +20,23 @@ import msgspec
 
 from simulator.history import HistoryWriter, Operation
 from simulator.load.coordinator import Batch
-from simulator.load.history import RowLog, completed_us, operations_of, unreported_of
+from simulator.load.history import Frame, RowLog, operations_of, possible_of
 from simulator.load.shares import share_of
 from simulator.trace import CallTrace
 
 FOREVER_US: Final = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What places a run in time and among other runs; instants are of the master's clock.
-
-    Instants of the history are counted from ``origin_us``. Instant t of the trace is ``start_us +
-    t / speed``. Call ids are ``prefix`` and the row. ``timeout_us`` is the history's.
-    """
-
-    prefix: str
-    origin_us: int
-    start_us: int
-    speed: float
-    timeout_us: int
-
-
 @dataclass(slots=True)
 class _Level:
-    """How far a share was told: all that was answered by ``told_us``, all sent by ``oldest_us``."""
+    """How far a share was told; instants since the origin.
+
+    All that was answered by ``told_us`` is here, and all that was sent by ``oldest_us``.
+    """
 
     told_us: int
     oldest_us: int
-    may_be_more: bool = True
+    awaited: bool = True
 
 
 class Gathering:
@@ -65,110 +52,110 @@ class Gathering:
         self._frame = frame
         self._writer = writer
         self._levels: dict[int, _Level] = {}
-        self._gone: set[int] = set()
         self._released_us = 0
+        self._settled_us = 0
         self._order = count()
         self._held: list[tuple[int, int, Operation, Iterator[Operation]]] = []
 
     def expect(self, share: int) -> None:
         """A share was given to a worker since :meth:`release` was called last."""
-        at_us = self._released_us + self._frame.origin_us
-        self._levels.setdefault(share, _Level(at_us, at_us))
+        self._levels.setdefault(share, _Level(self._released_us, self._settled_us))
 
-    def heard(self, batch: Batch) -> None:
-        """What a worker told of a share that is expected."""
-        level = self._levels[batch.share]
+    def heard(self, batch: Batch, start_us: int) -> None:
+        """What a worker told of a share that is expected; ``start_us`` as in :meth:`gone`."""
+        report, to_low = batch.report, batch.offset.low_us - self._frame.origin_us
         if batch.after_loss:
-            self.gone(batch.share, batch.offset.width_us)
+            self.gone(report.share, start_us)
+        level = self._levels[report.share]
         self.log.note(batch)
-        for operation in operations_of(
-            self._trace, batch, prefix=self._frame.prefix, origin_us=self._frame.origin_us
-        ):
-            self._hold(operation)
-        level.told_us = max(level.told_us, batch.told_us + batch.offset.low_us)
-        level.oldest_us = max(level.oldest_us, batch.oldest_us + batch.offset.low_us)
-        level.may_be_more &= not batch.last
+        # Until it is settled, nothing was under way of a share that is awaited: what the clocks
+        # leave open before that is known not to be so.
+        earliest_us = self._settled_us if level.awaited else 0
+        for operation in operations_of(self._trace, batch, self._frame):
+            self._hold(_later(operation, earliest_us, self._released_us), iter(()))
+        level.told_us = max(level.told_us, report.told_us + to_low)
+        level.oldest_us = max(level.oldest_us, report.oldest_us + to_low)
+        level.awaited &= report.accounts is None
 
-    def gone(self, share: int, slack_us: int) -> None:
+    def gone(self, share: int, start_us: int) -> None:
         """Do not wait for a share any more; what its worker may do untold is written as possible.
 
-        What it tells later all the same is written as well. ``slack_us``: how far the worker's
-        clock may be from what it was told to keep to.
+        What it tells later all the same is written as well, as completed when it is heard of.
+        ``start_us`` of the master's clock is the earliest at which instant 0 of the trace was.
         """
         level = self._levels[share]
-        if share in self._gone or not level.may_be_more:
+        if not level.awaited:
             return
-        self._gone.add(share)
-        level.may_be_more = False
-        frame = self._frame
-        possible = unreported_of(
-            self._trace,
-            share_of(self._trace, share, self._shares).tolist(),
-            self.log,
-            prefix=frame.prefix,
-            origin_us=frame.origin_us,
-            earliest_us=level.oldest_us,
-            due_us=lambda at_us: frame.start_us + max(0, round(at_us / frame.speed)) - slack_us,
+        level.awaited = False
+        self._hold_next(
+            possible_of(
+                self._trace,
+                share_of(self._trace, share, self._shares),
+                self.log,
+                self._frame,
+                start_us=start_us,
+                earliest_us=level.oldest_us + self._frame.origin_us,
+            )
         )
-        self._hold_next(possible)
 
     def own(self, operation: Operation) -> None:
         """An operation of the master's own."""
-        self._hold(operation)
+        self._hold(operation, iter(()))
 
-    def release(self, own_us: int) -> None:
-        """Write what nothing can come before any more.
+    def release(self, own_us: int, own_oldest_us: int) -> None:
+        """Write what nothing can come before any more, and up to when that is everything.
 
-        ``own_us`` (since the origin): all of the master's own operations that were completed by
-        then are here, and those under way were sent later.
+        Of the master's own operations, all that were completed by ``own_us`` and all that began
+        before ``own_oldest_us`` are here (both since the origin).
         """
-        level_us = min(own_us, self._told_us())
-        self._released_us = max(self._released_us, level_us)
-        while self._held and self._held[0][0] <= level_us:
-            _, _, operation, following = heappop(self._held)
-            self._writer.append(operation)
-            self._hold_next(following)
+        awaited = [each for each in self._levels.values() if each.awaited]
+        told_us = min((each.told_us for each in awaited), default=own_us)
+        self._released_us = max(self._released_us, min(own_us, told_us))
+        self._write(self._released_us)
+        begun_us = [own_oldest_us, self._released_us]
+        begun_us += [each.oldest_us for each in awaited]
+        begun_us += [operation.invoke_us for _, _, operation, _ in self._held]
+        if (settled_us := min(begun_us)) > self._settled_us:
+            self._settled_us = settled_us
+            self._writer.append(
+                Operation(op="settled", invoke_us=settled_us, complete_us=self._released_us)
+            )
         self._writer.flush()
 
     def conclude(self) -> None:
         """Write all that is held back."""
-        self.release(FOREVER_US)
+        self._write(FOREVER_US)
 
     @property
     def held(self) -> int:
         """How many operations are held back."""
         return len(self._held)
 
-    def _told_us(self) -> int:
-        """Since the origin: until then all of every share is here."""
-        frame = self._frame
-        waited_for = [each for each in self._levels.values() if each.may_be_more]
-        told_us = (min(each.told_us, each.oldest_us + frame.timeout_us) for each in waited_for)
-        return min(told_us, default=FOREVER_US + frame.origin_us) - frame.origin_us
+    def _write(self, until_us: int) -> None:
+        while self._held and self._held[0][0] <= until_us:
+            _, _, operation, following = heappop(self._held)
+            self._writer.append(operation)
+            self._hold_next(following)
 
-    def _hold(self, operation: Operation) -> None:
+    def _hold(self, operation: Operation, following: Iterator[Operation]) -> None:
         complete_us = operation.complete_us
-        if complete_us is not None and complete_us - operation.invoke_us > self._frame.timeout_us:
-            # Where the file is cut off before it was answered, it must not be missing.
-            self._push(
-                msgspec.structs.replace(
-                    operation,
-                    complete_us=None,
-                    result="indefinite",
-                    decision=None,
-                    reason=None,
-                    scopes=(),
-                    fallback=False,
-                    code="answered_late",
-                ),
-                iter(()),
-            )
-        self._push(operation, iter(()))
+        at_us = operation.invoke_us if complete_us is None else complete_us
+        heappush(self._held, (at_us, next(self._order), operation, following))
 
     def _hold_next(self, operations: Iterator[Operation]) -> None:
+        """Hold the first of some operations that stand in order, and with it the rest."""
         for operation in operations:
-            self._push(operation, operations)
+            self._hold(operation, operations)
             return
 
-    def _push(self, operation: Operation, following: Iterator[Operation]) -> None:
-        heappush(self._held, (completed_us(operation), next(self._order), operation, following))
+
+def _later(operation: Operation, begun_us: int, completed_us: int) -> Operation:
+    """An operation that began at ``begun_us`` at the earliest and counts until ``completed_us``."""
+    assert operation.complete_us is not None
+    if operation.invoke_us >= begun_us and operation.complete_us >= completed_us:
+        return operation
+    return msgspec.structs.replace(
+        operation,
+        invoke_us=max(operation.invoke_us, begun_us),
+        complete_us=max(operation.complete_us, completed_us),
+    )

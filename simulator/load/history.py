@@ -7,8 +7,8 @@ proven of the wider ones is proven.
 """
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
@@ -17,18 +17,16 @@ from service.calls import SCOPE_SETS, Event, Outcome
 from simulator.engines.limits import service_deadlines
 from simulator.history import (
     CALL_OPS,
-    CountersRead,
     HistoryDeadlines,
     HistoryHeader,
-    InUseRead,
     Operation,
     OutcomeName,
     TenantLimits,
 )
 from simulator.load.answers import Answer
 from simulator.load.coordinator import Batch
-from simulator.results import CallLog, CheckpointState, Fate
-from simulator.trace import NEVER, CallTrace, Conditions, EndKind
+from simulator.results import CallLog, Fate
+from simulator.trace import NEVER, CallTrace, Conditions, EndKind, Int64s
 
 _END: Final = int(Event.END)
 _HANGUP: Final = int(Event.HANGUP)
@@ -40,6 +38,9 @@ _OUTCOMES: Final[Mapping[int, OutcomeName]] = {
 _LAST_WORDS: Final = frozenset({"rejected", "ended", "abandoned"})
 """Decisions after which a call is over."""
 
+UNTOLD: Final = "unreported"
+"""The code of operations that nobody told of, and that may have been."""
+
 _EVERY_KIND: Final = (1 << _END + 1) - 1
 
 _SCOPES: Final = {scopes: mask for mask, scopes in enumerate(SCOPE_SETS)}
@@ -50,11 +51,18 @@ _REJECTED_FOR: Final = {
 }
 
 
-LONGEST_US: Final = 15_000_000
-"""The ``timeout_us`` of a history: where it is cut off, what is missing was sent so late.
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What places a run in time and among other runs; instants are of the master's clock.
 
-See :class:`simulator.load.gathering.Gathering`.
-"""
+    Instants of the history are counted from ``origin_us``. Instant t of the trace is ``start_us +
+    t / speed``. Call ids are ``prefix`` and the row.
+    """
+
+    prefix: str
+    origin_us: int
+    start_us: int
+    speed: float
 
 
 def header_of(
@@ -71,20 +79,18 @@ def header_of(
             if tenant.configured
         },
         deadlines=HistoryDeadlines(**asdict(service_deadlines(conditions, speed))),
-        timeout_us=LONGEST_US,
         targets=(url,),
         about=dict(about),
     )
 
 
-def operations_of(
-    trace: CallTrace, batch: Batch, *, prefix: str, origin_us: int
-) -> Iterator[Operation]:
-    """Every request of a batch; instants since ``origin_us`` of the master's clock."""
+def operations_of(trace: CallTrace, batch: Batch, frame: Frame) -> Iterator[Operation]:
+    """Every request of a batch, in the order in which they were completed."""
     tenant_of, end_of = trace.column("tenant"), trace.column("end_kind")
-    to_low, to_high = batch.offset.low_us - origin_us, batch.offset.high_us - origin_us
-    for sent in batch.sent:
-        answer = batch.answers[sent.answer]
+    to_low = batch.offset.low_us - frame.origin_us
+    to_high = batch.offset.high_us - frame.origin_us
+    for sent in batch.report.sent:
+        answer = batch.report.answers[sent.answer]
         outcome: OutcomeName | None = None
         if sent.kind == _END:
             outcome = _OUTCOMES[int(end_of[sent.row])]
@@ -93,11 +99,11 @@ def operations_of(
         tenant = None if sent.kind else trace.conditions.tenants[int(tenant_of[sent.row])]
         yield Operation(
             op=CALL_OPS[min(sent.kind, _END)],
-            call_id=f"{prefix}{sent.row}",
+            call_id=f"{frame.prefix}{sent.row}",
             tenant_id=None if tenant is None else tenant.tenant_id,
             # The run began after ``origin_us``, however little is known of the clocks.
             invoke_us=max(0, sent.invoke_us + to_low),
-            complete_us=None if sent.complete_us is None else max(0, sent.complete_us + to_high),
+            complete_us=max(0, sent.complete_us + to_high),
             result=answer.result,
             decision=answer.decision,
             reason=answer.reason,
@@ -108,75 +114,37 @@ def operations_of(
         )
 
 
-def unreported_of(
-    trace: CallTrace,
-    rows: Sequence[int],
-    log: "RowLog",
-    *,
-    prefix: str,
-    origin_us: int,
-    earliest_us: int,
-    due_us: Callable[[int], int],
+def possible_of(
+    trace: CallTrace, rows: Int64s, log: "RowLog", frame: Frame, *, start_us: int, earliest_us: int
 ) -> Iterator[Operation]:
     """What a worker may have done beside what it told, as requests without an answer.
 
     For a worker that went away, or of which a report was lost; ``rows`` are those of its share.
-    No call is offered before it is due (``due_us`` of its offer's instant, at the earliest),
-    nothing is said of a call before what is known of it, and nothing that was not told was sent
-    before ``earliest_us``. Both are of the master's clock. In order of the instants.
+    No call is offered before it is due, where instant 0 of the trace was at ``start_us`` at the
+    earliest; nothing is said of a call before what is known of it; and nothing that was not told
+    was sent before ``earliest_us``. Both are of the master's clock. In order of ``invoke_us``; what
+    is known by when an operation is taken is left out.
     """
     tenant_of, end_of = trace.column("tenant"), trace.column("end_kind")
-    offer_us = trace.column("offer_us")
+    offer_us = trace.column("offer_us")[rows]
     refers = trace.column("refer_us") != NEVER
-
-    def since_us(row: int) -> int:
-        known_us = log.last_us(row)
-        return max(earliest_us, due_us(int(offer_us[row])) if known_us is None else known_us)
-
-    for since, row in sorted((since_us(row), row) for row in rows):
+    due_us = start_us + np.rint(np.where(offer_us == NEVER, 0, offer_us) / frame.speed)
+    since_us = np.maximum(np.maximum(due_us.astype(np.int64), log.last_us(rows)), earliest_us)
+    for place in np.argsort(since_us, kind="stable"):
+        row, invoke_us = int(rows[place]), int(since_us[place]) - frame.origin_us
         for kind in range(_END + 1):
             if log.knows(row, kind) or (kind == Event.REFER and not refers[row]):
                 continue
             tenant = None if kind else trace.conditions.tenants[int(tenant_of[row])]
             yield Operation(
                 op=CALL_OPS[kind],
-                call_id=f"{prefix}{row}",
+                call_id=f"{frame.prefix}{row}",
                 tenant_id=None if tenant is None else tenant.tenant_id,
-                invoke_us=max(0, since - origin_us),
+                invoke_us=max(0, invoke_us),
                 result="indefinite",
                 outcome=_OUTCOMES[int(end_of[row])] if kind == _END else None,
-                code="unreported",
+                code=UNTOLD,
             )
-
-
-def read_of(
-    state: CheckpointState,
-    figures: Callable[[tuple[int, ...]], dict[str, int | float]],
-    invoke_us: int,
-    complete_us: int,
-) -> Operation:
-    """A reading of the service's figures as an operation."""
-    assert state.counters is not None
-    assert state.total_counters is not None
-    total = state.total
-    return Operation(
-        op="read",
-        invoke_us=invoke_us,
-        complete_us=complete_us,
-        counters=CountersRead(
-            figures(state.total_counters),
-            {name: figures(row) for name, row in state.counters.items()},
-        ),
-        in_use=InUseRead(
-            total.pending + total.accepted,
-            {name: held.pending + held.accepted for name, held in state.tenants.items()},
-        ),
-    )
-
-
-def completed_us(operation: Operation) -> int:
-    """When an operation was completed; without an answer, when it was sent."""
-    return operation.invoke_us if operation.complete_us is None else operation.complete_us
 
 
 class RowLog:
@@ -200,27 +168,30 @@ class RowLog:
     def note(self, batch: Batch) -> None:
         """Note what a worker told; its batches come in order."""
         to_low, to_high = batch.offset.low_us, batch.offset.high_us
-        for sent in batch.sent:
-            answer = batch.answers[sent.answer]
-            self._kinds[sent.row] |= 1 << min(sent.kind, _END)
+        for sent in batch.report.sent:
+            row, answer = sent.row, batch.report.answers[sent.answer]
             if answer.decision in _LAST_WORDS:
-                self._kinds[sent.row] = _EVERY_KIND
-            self._last[sent.row] = sent.invoke_us + to_low
-            complete_us = sent.invoke_us if sent.complete_us is None else sent.complete_us
+                self._kinds[row] = _EVERY_KIND
+            elif answer.result in ("ok", "indefinite"):
+                self._kinds[row] |= 1 << min(sent.kind, _END)
+            self._last[row] = max(self._last[row], sent.invoke_us + to_low)
             self._follow(
-                sent.row,
+                row,
                 sent.kind,
                 answer,
-                round((complete_us + to_high - self._start_us) * self._speed),
+                round((sent.complete_us + to_high - self._start_us) * self._speed),
                 round((sent.invoke_us + to_low - self._start_us) * self._speed),
             )
 
-    def last_us(self, row: int) -> int | None:
-        """When a row was last heard of, of the master's clock; None if it never was."""
-        return self._last[row] if self._kinds[row] else None
+    def last_us(self, rows: Int64s) -> Int64s:
+        """When rows were last heard of, of the master's clock; a negative number if never."""
+        return np.frombuffer(self._last, np.int64)[rows]
 
     def knows(self, row: int, kind: int) -> bool:
-        """Whether an event of a row was told of, or can be no more."""
+        """Whether an event of a row took effect, may at any time, or can no more.
+
+        One that was refused or did not arrive may be sent again.
+        """
         return bool(self._kinds[row] >> kind & 1)
 
     def log(self) -> CallLog:

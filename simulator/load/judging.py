@@ -7,14 +7,17 @@ statistics. Exact expectations of a scenario are left to engines with a virtual 
 time, which of two calls came first is not the scenario's to say.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from service.calls import COUNTER_NAMES
 from simulator.checker import HistoryJudgement, check_history
-from simulator.history import History
+from simulator.checker.judgement import RESTARTED
+from simulator.history import CALL_OPS, History
 from simulator.load.coordinator import Coordinator
+from simulator.load.history import UNTOLD
 from simulator.load.reading import nothing_counted
 from simulator.load.shares import Union, row_ranges
 from simulator.measured import MOST_LATE, alarm_checks, bound_checks, law_checks
@@ -26,6 +29,11 @@ from simulator.trace import CallTrace
 from simulator.verdict import Check, Judgement, judge_measured
 
 ENGINE: Final = "locust"
+
+MOST_UNMADE: Final = 0.01
+"""The share of offers that may have made no call: refused, or never arrived."""
+
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +74,19 @@ def judge_load(
     proofs = tuple(bound_checks(history.bounds)) if heard.final is not None else ()
     invariants = [*alarm_checks(history), _union_check(union, len(trace))]
     if heard.final is not None:
-        invariants += law_checks(trace, observed)
+        invariants += [*law_checks(trace, observed), _documents_check(heard.final)]
     judgement = judge_measured(
         proofs=proofs,
         invariants=invariants,
         statistics=statistics,
         thresholds=scenario.thresholds,
         offered=history.calls_offered,
-        doubts=[*heard.doubts, *_doubts(coordinator, union)],
+        doubts=[
+            *heard.doubts,
+            *([RESTARTED] if history.restarted else []),
+            *_traffic_doubts(heard.history),
+            *_doubts(coordinator, union),
+        ],
     )
     return Judged(judgement, observed, _expected(observed, history), statistics)
 
@@ -92,6 +105,31 @@ def _doubts(coordinator: Coordinator, union: Union) -> Iterator[str]:
             f"{lateness.limit_us / 1e6:g} s late, the worst by {lateness.worst_us / 1e6:.3f} s: "
             "the generator was the bottleneck; use more workers or a lower speed"
         )
+
+
+def _traffic_doubts(history: History) -> Iterator[str]:
+    """Why what the service was asked may not have been the scenario's traffic."""
+    calls = [each for each in history.operations if each.op in CALL_OPS and each.code != UNTOLD]
+    offers = [each for each in calls if each.op == "offer"]
+    unmade = Counter(each.code for each in offers if each.result in ("refused", "failed"))
+    if unmade.total() > MOST_UNMADE * len(offers):
+        why = ", ".join(f"{count} times {code}" for code, count in unmade.most_common(_NAMED))
+        remedy = "; a worker has the wrong BUSYHOUR_CALL_TOKEN" if "401" in unmade else ""
+        yield f"{unmade.total()} of {len(offers)} offers made no call: {why}{remedy}"
+    if calls and not any(each.result == "ok" for each in calls):
+        yield "no event was answered: the service was out of reach during the run"
+
+
+def _documents_check(final: RunOutcome) -> Check:
+    wrong = final.contradictions
+    return Check(
+        "documents.consistent",
+        "invariant",
+        not wrong,
+        "the published documents have their fields, and each fits together",
+        "broken" if wrong else "holds",
+        "; ".join(wrong[:_NAMED]),
+    )
 
 
 def _union_check(union: Union, rows: int) -> Check:

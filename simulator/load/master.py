@@ -10,21 +10,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, NoReturn, TextIO
 
 from simulator.commands import OF_VERDICT
 from simulator.console import report_lines, say, unfinished_document
 from simulator.engines import Inconclusive
 from simulator.exit_codes import INCONCLUSIVE, INTERRUPTED
-from simulator.history import HistoryHeader
+from simulator.history import HISTORY, HistoryHeader
 from simulator.load.coordinator import Coordinator
 from simulator.load.history import header_of
 from simulator.load.judging import ENGINE, Heard, judge_load
 from simulator.load.profile import UserProfile
-from simulator.load.reading import ServiceReader, now_us, settle_s
+from simulator.load.reading import PULSE_S, ServiceReader, now_us, settle_s
 from simulator.load.record import GONE_S, RunRecord
 from simulator.load.settings import LoadSettings
-from simulator.measured import lag_bound_us
+from simulator.measured import asleep_s, lag_bound_us, slept
 from simulator.report import write_reports
 from simulator.report.result_json import document
 from simulator.result import RunResult
@@ -78,6 +78,7 @@ class MasterRun:
         self.out: TextIO = sys.stdout
         self._started_at = datetime.now(UTC)
         self._started = time.monotonic()
+        self._asleep_s = asleep_s()
         self._doubts: list[str] = []
         self._quiet_since: float | None = None
         self._profile = UserProfile(load.trace, settings.speed)
@@ -112,6 +113,7 @@ class MasterRun:
         self.coordinator.begin(now_us() + _LEAD_US)
         load = self._load
         directory = made_directory(load.settings.out / load.scenario.name, self._started_at)
+        say(f"{load.scenario.name}: what is measured is written to {directory / HISTORY}")
         self._record = RunRecord(
             load.trace,
             self._header(),
@@ -132,14 +134,20 @@ class MasterRun:
         """Change limits and read figures when the scenario says so; ends with the last of them."""
         start_us = self.coordinator.start_us
         assert start_us is not None
-        try:
-            for at_us, act in self._reader.marks():
-                due_us = start_us + round(at_us / self._load.settings.speed)
-                while (left_us := due_us - now_us()) > 0:
-                    sleep(min(left_us / 1e6, 1.0))
+        for at_us, act in self._reader.marks():
+            due_us = start_us + round(at_us / self._load.settings.speed)
+            while (left_us := due_us - now_us()) > 0:
+                sleep(min(left_us / 1e6, 1.0))
+            try:
                 act()
-        except Inconclusive as error:
-            self._doubts.append(str(error))
+            except Inconclusive as error:
+                self._doubts.append(str(error))
+
+    def keep_watch(self, sleep: Callable[[float], None]) -> NoReturn:
+        """Look now and then whether the service is still the one it was."""
+        while True:
+            sleep(PULSE_S)
+            self._reader.watch()
 
     def keep_record(self, alive: Set[str]) -> None:
         """Save what was measured so far; to be called about once a second."""
@@ -232,6 +240,7 @@ class MasterRun:
         load, coordinator = self._load, self.coordinator
         settings, scenario, trace = load.settings, load.scenario, load.trace
         doubts = ["interrupted", *self._doubts] if self.interrupted else self._doubts
+        doubts = [*doubts, *slept(asleep_s() - self._asleep_s)]
         heard = Heard(record.history(), record.log(), final, tuple(doubts))
         judged = judge_load(scenario, trace, coordinator, heard)
         result = RunResult(

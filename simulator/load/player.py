@@ -60,14 +60,14 @@ class Request(msgspec.Struct, gc=False):
 class Sent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A request and its answer, instants of the worker's clock; the form in which it is told on.
 
-    ``complete_us`` is None where there was no answer; ``answer`` is the place of the answer among
-    all the worker was given.
+    ``complete_us`` is when it was answered or given up; ``answer`` the place of the answer among
+    those of one report.
     """
 
     row: int
     kind: int
     invoke_us: int
-    complete_us: int | None
+    complete_us: int
     answer: int
 
 
@@ -99,7 +99,6 @@ class Player:
         self._halted = False
         self._sent: list[Sent] = []
         self._answers: dict[Answer, int] = {}
-        self._new_answers: list[Answer] = []
         self.lateness = Lateness(late_us)
         self._read_lives(trace)
         self._read_hearings(trace)
@@ -143,20 +142,8 @@ class Player:
         """Note the answer to a request, and plan what follows."""
         place = self._place[request.row]
         del self._under_way[place]
-        index = self._answers.get(answer)
-        if index is None:
-            index = self._answers[answer] = len(self._answers)
-            self._new_answers.append(answer)
-        heard = answer.result in ("ok", "refused")
-        self._sent.append(
-            Sent(
-                request.row,
-                request.kind,
-                request.invoke_us,
-                now_us if heard or answer.result == "failed" else None,
-                index,
-            )
-        )
+        index = self._answers.setdefault(answer, len(self._answers))
+        self._sent.append(Sent(request.row, request.kind, request.invoke_us, now_us, index))
         self._follow(place, request.kind, answer, now_us)
 
     @property
@@ -184,12 +171,9 @@ class Player:
         return min((each.invoke_us for each in self._under_way.values()), default=now_us)
 
     def drain_report(self) -> tuple[list[Sent], list[Answer]]:
-        """What was sent since the last time, and the answers first seen since then.
-
-        ``Sent.answer`` counts the answers of all reports together.
-        """
+        """What was sent since the last time, and the answers to it; ``Sent.answer`` is a place."""
         sent, self._sent = self._sent, []
-        answers, self._new_answers = self._new_answers, []
+        answers, self._answers = list(self._answers), {}
         return sent, answers
 
     def rows_in(self, *states: int) -> list[int]:

@@ -5,32 +5,38 @@ Instants are microseconds of the master's clock since ``origin_us``.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from threading import Lock
+from typing import Final, TypeVar
 
 import httpx
 import numpy as np
 
-from service.calls import COUNTERS, UNKNOWN_TENANT, all_figures
+from service.calls import COUNTERS, UNKNOWN_TENANT
 from service.state.base import TenantPolicy
 from simulator.engines import Inconclusive
 from simulator.engines.limits import limit_change, starting_policies
 from simulator.engines.observe import Observer
 from simulator.engines.setup import SYSTEM, prepare
-from simulator.engines.target import Target
-from simulator.history import Operation, TenantLimits
-from simulator.load.history import read_of
+from simulator.engines.target import Document, Target
+from simulator.history import Operation, Result, TenantLimits
+from simulator.live.recorder import Reading, Recorder
 from simulator.results import CallLog, CheckpointState, Held, RunOutcome
 from simulator.statistics import tenant_rows
 from simulator.trace import NEVER, CallTrace, Conditions
 
 ENGINE: Final = "locust"
 
+PULSE_S: Final = 1.0
+"""How often the master looks whether the service is still the same one."""
+
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _TRIES: Final = 10
 _PAUSE_S: Final = 0.1
 
+T = TypeVar("T")
 Mark = tuple[int, Callable[[], object]]
 
 
@@ -39,48 +45,72 @@ def now_us() -> int:
     return time.monotonic_ns() // 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the master did since it was asked last.
+
+    All that was completed by ``until_us`` and all that began before ``oldest_us`` was told by now.
+    """
+
+    operations: list[Operation]
+    until_us: int
+    oldest_us: int
+
+
 class ServiceReader:
     """One service during one run. Methods raise :class:`Inconclusive`."""
 
     def __init__(self, trace: CallTrace, url: str, admin_token: str, call_token: str) -> None:
         self.origin_us = now_us()
         self._operations: list[Operation] = []
-        self._changing_us: int | None = None
+        self._under_way: list[int] = []
         self._conditions = trace.conditions
         self._client = httpx.Client(base_url=url.rstrip("/"), timeout=_TIMEOUT, trust_env=False)
         self._target = Target(self._client, admin_token, call_token)
         self._policies = starting_policies(trace.conditions)
+        self._one_by_one = Lock()
+        self._seen_us = 0
 
     def close(self) -> None:
         self._client.close()
 
-    def operations(self) -> tuple[list[Operation], int]:
-        """What was done since the last time, and until when that is all: later ones may follow."""
-        done, self._operations = self._operations, []
-        return done, self._now_us() if self._changing_us is None else self._changing_us
+    def done(self) -> Done:
+        """What was done since the last time."""
+        operations, self._operations = self._operations, []
+        until_us = self._now_us()
+        # A restart since the service was seen last would be noticed only with the next look.
+        return Done(operations, until_us, min([until_us, self._seen_us, *self._under_way]))
 
     def prepare(self, prefix: str, *, may_change: bool, speed: float) -> None:
         """Make sure the service is idle and set up; call ids of the run begin with ``prefix``."""
         start = prepare(
             self._target, self._conditions, may_change=may_change, clock=SYSTEM, speed=speed
         )
-        self._observer = Observer(
-            self._target, start.before, self._conditions.configured_ids, prefix
-        )
+        self._target.check_call_token()
+        self._prefix = prefix
+        self._observe(start.before)
+        self._recorder = Recorder(self, start.before, {}, watched=True)
 
     def marks(self) -> Iterator[Mark]:
         """Trace instants in order, and what is to be done at each: changes first, then readings."""
         changes = [(at.at_us, 0, i) for i, at in enumerate(self._conditions.changes)]
         points = [(at_us, 1, i) for i, at_us in enumerate(self._conditions.checkpoints_us)]
         for at_us, kind, place in sorted(changes + points):
-            yield at_us, partial(self._change, place) if kind == 0 else self.read
+            yield at_us, partial(self._change, place) if kind == 0 else self.glance
 
-    def read(self) -> CheckpointState:
-        """Read everything once. Mid-run the lists of calls are another snapshot than the counts."""
-        invoke_us = self._now_us()
-        state = self._observer.state(0)
-        self._operations.append(read_of(state, all_figures, invoke_us, self._now_us()))
-        return replace(state, rows=None)
+    def glance(self) -> None:
+        """Read everything once; a service that does not answer now is only missed."""
+        with suppress(Inconclusive):
+            self.read()
+
+    def watch(self) -> None:
+        """Look whether the service is still the one it was; one that is silent is only missed."""
+        with suppress(Inconclusive):
+            self._look(self._recorder.notice)
+
+    def read(self) -> Reading:
+        """Read everything once."""
+        return self._look(self._recorder.read)
 
     def final(self, at_us: int, settle_s: float) -> RunOutcome:
         """The figures after the run, from the published endpoints, once they stand still.
@@ -90,51 +120,86 @@ class ServiceReader:
         settled_by = time.monotonic() + settle_s
         for _ in range(_TRIES):
             before = self.read()
-            while _held(before) and time.monotonic() < settled_by:
+            while before.total["in_use"] and time.monotonic() < settled_by:
                 time.sleep(_PAUSE_S)
                 before = self.read()
-            with_rows = self._observer.state(at_us)
-            total, tenants = self._observer.published(with_rows)
+            observer = self._observer
+            state = observer.state(at_us)
+            total, tenants = observer.published(state)
             after = self.read()
-            if before.counters == after.counters and before.tenants == after.tenants:
+            if (before.total, before.tenants) == (after.total, after.tenants):
                 return RunOutcome(
-                    ENGINE, total, tenants, (), replace(with_rows, at_us=at_us), no_log(0)
+                    ENGINE, total, tenants, (), state, no_log(0), tuple(observer.contradictions)
                 )
             time.sleep(_PAUSE_S)
         raise Inconclusive(f"{self._target.url} goes on counting after the last call was over")
+
+    # --- what the recorder writes to ------------------------------------------------------
+
+    def append(self, operation: Operation) -> None:
+        """Keep an operation until it is asked for."""
+        self._operations.append(operation)
+        if operation.op == "restart":
+            self._observe({"total": None, "tenants": {}})
+
+    def flush(self) -> None:
+        """There is nothing to hand on."""
+
+    # --- inside ---------------------------------------------------------------------------
+
+    def _observe(self, before: Document) -> None:
+        self._observer = Observer(
+            self._target, before, self._conditions.configured_ids, self._prefix
+        )
+
+    def _look(self, take: Callable[[Document, int, int, int], T]) -> T:
+        with self._one_by_one, self._begun() as invoke_us:
+            document = self._target.capacity()
+            taken = take(document, invoke_us, self._now_us(), 0)
+            self._seen_us = invoke_us
+            return taken
+
+    @contextmanager
+    def _begun(self) -> Iterator[int]:
+        """Something is under way since the instant it gives, and is written before it is over."""
+        invoke_us = self._now_us()
+        self._under_way.append(invoke_us)
+        try:
+            yield invoke_us
+        finally:
+            self._under_way.remove(invoke_us)
 
     def _change(self, place: int) -> None:
         planned = self._conditions.changes[place]
         change = limit_change(planned, self._policies)
         self._policies.update(change.tenants)
-        invoke_us = self._changing_us = self._now_us()
         document: dict[str, object] = {
             "tenants": {name: _policy(policy) for name, policy in change.tenants.items()}
         }
         if change.max_concurrent_calls is not None:
             document["max_concurrent_calls"] = change.max_concurrent_calls
-        complete_us = None
-        try:
-            self._target.change_limits(document)
-            complete_us = self._now_us()
-        finally:
-            # One without an answer too: what was admitted since may be due to it.
-            self._operations.append(
-                Operation(
-                    op="limits",
-                    invoke_us=invoke_us,
-                    complete_us=complete_us,
-                    result="ok" if complete_us is not None else "indefinite",
-                    max_concurrent_calls=change.max_concurrent_calls,
-                    tenants={
-                        name: TenantLimits(
-                            policy.max_concurrent_calls, policy.reserved_calls, policy.enabled
-                        )
-                        for name, policy in change.tenants.items()
-                    },
+        with self._begun() as invoke_us:
+            result: Result = "indefinite"
+            try:
+                self._target.change_limits(document)
+                result = "ok"
+            finally:
+                # One without an answer too: what was admitted since may be due to it.
+                self._operations.append(
+                    Operation(
+                        op="limits",
+                        invoke_us=invoke_us,
+                        complete_us=self._now_us(),
+                        result=result,
+                        max_concurrent_calls=change.max_concurrent_calls,
+                        tenants={
+                            name: TenantLimits(
+                                policy.max_concurrent_calls, policy.reserved_calls, policy.enabled
+                            )
+                            for name, policy in change.tenants.items()
+                        },
+                    )
                 )
-            )
-            self._changing_us = None
 
     def _now_us(self) -> int:
         return now_us() - self.origin_us
@@ -167,10 +232,6 @@ def no_log(rows: int) -> CallLog:
     nevers = np.full(rows, NEVER, np.int64)
     zeros = np.zeros(rows, np.int8)
     return CallLog(zeros, zeros, nevers, nevers, nevers, nevers)
-
-
-def _held(state: CheckpointState) -> int:
-    return state.total.pending + state.total.accepted
 
 
 def _policy(policy: TenantPolicy) -> dict[str, object]:

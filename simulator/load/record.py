@@ -1,14 +1,14 @@
 """What was measured of a run, saved while it lasts: its directory, and the history in it."""
 
 import time
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Final
 
 from simulator.history import HISTORY, History, HistoryHeader, HistoryWriter, read_history
 from simulator.load.coordinator import Coordinator
-from simulator.load.gathering import Frame, Gathering
-from simulator.load.history import LONGEST_US
+from simulator.load.gathering import Gathering
+from simulator.load.history import Frame
 from simulator.load.reading import ServiceReader
 from simulator.results import CallLog
 from simulator.trace import CallTrace
@@ -33,13 +33,15 @@ class RunRecord:
         *,
         prefix: str,
         speed: float,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         assert coordinator.start_us is not None
         self.path = directory / HISTORY
         self._coordinator = coordinator
         self._reader = reader
+        self._clock_s = clock_s
         self._writer = HistoryWriter(self.path, header)
-        frame = Frame(prefix, reader.origin_us, coordinator.start_us, speed, LONGEST_US)
+        frame = Frame(prefix, reader.origin_us, coordinator.start_us, speed)
         self._gathering = Gathering(trace, coordinator.shares, frame, self._writer)
         self._told_s: dict[int, float] = {}
         self._there_s: dict[int, float] = {}
@@ -47,26 +49,26 @@ class RunRecord:
     def keep(self, alive: Set[str]) -> None:
         """Write what is known by now; ``alive`` are the workers that are here."""
         self._take(all_of_them=False)
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         for each in self._coordinator.told():
             if each.worker in alive:
                 self._there_s[each.share] = now_s
             missing_s = now_s - self._there_s.setdefault(each.share, now_s)
             silent_s = now_s - self._told_s.setdefault(each.share, now_s)
             if missing_s > GONE_S or silent_s > SILENT_S:
-                self._gathering.gone(each.share, each.offset.width_us)
-        operations, until_us = self._reader.operations()
-        for operation in operations:
+                self._gathering.gone(each.share, each.start_us)
+        done = self._reader.done()
+        for operation in done.operations:
             self._gathering.own(operation)
-        self._gathering.release(until_us)
+        self._gathering.release(done.until_us, done.oldest_us)
 
     def conclude(self) -> None:
         """Write the rest, and that nothing is missing."""
         self._take(all_of_them=True)
         for each in self._coordinator.told():
             if not each.whole:
-                self._gathering.gone(each.share, each.offset.width_us)
-        for operation in self._reader.operations()[0]:
+                self._gathering.gone(each.share, each.start_us)
+        for operation in self._reader.done().operations:
             self._gathering.own(operation)
         self._gathering.conclude()
         self._writer.close()
@@ -83,10 +85,18 @@ class RunRecord:
         """What became of each row."""
         return self._gathering.log.log()
 
+    @property
+    def held(self) -> int:
+        """How many operations are held back."""
+        return self._gathering.held
+
     def _take(self, *, all_of_them: bool) -> None:
+        start_us = {}
         for each in self._coordinator.told():
             self._gathering.expect(each.share)
-        now_s = time.monotonic()
+            start_us[each.share] = each.start_us
+        now_s = self._clock_s()
         for batch in self._coordinator.batches(all_of_them=all_of_them):
-            self._told_s[batch.share] = now_s
-            self._gathering.heard(batch)
+            share = batch.report.share
+            self._told_s[share] = now_s
+            self._gathering.heard(batch, start_us[share])

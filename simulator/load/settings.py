@@ -15,6 +15,7 @@ OUT: Final = "BUSYHOUR_OUT"
 CONFIGURE: Final = "BUSYHOUR_CONFIGURE"
 COMMAND: Final = "BUSYHOUR_COMMAND"
 RESULT_FILE: Final = "BUSYHOUR_RESULT_FILE"
+PARENT: Final = "BUSYHOUR_PARENT"
 URL: Final = "BUSYHOUR_URL"
 ADMIN_TOKEN: Final = "BUSYHOUR_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
 CALL_TOKEN: Final = "BUSYHOUR_CALL_TOKEN"  # noqa: S105 - the name of a variable
@@ -36,7 +37,7 @@ class LoadSettings:
 
     ``late_s``: sends behind by more count as late; None leaves it to the traffic, see
     :attr:`simulator.load.master.Load.late_us`. ``result_file`` gets what ``busyhour run --json``
-    prints.
+    prints. ``parent`` is the process without which there is to be no run.
     """
 
     scenario: Path
@@ -51,17 +52,15 @@ class LoadSettings:
     call_token: str = ""
     command: str = ""
     result_file: Path | None = None
+    parent: int | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises :class:`SettingInvalid`."""
-        seed = environment.get(SEED)
-        if seed is not None and not (seed.isascii() and seed.isdecimal()):
-            raise SettingInvalid(f"{SEED}: {seed!r} is not a whole number, 0 or more")
         named, result_file = environment.get(SCENARIO), environment.get(RESULT_FILE)
         return cls(
             scenario=Path(named) if named else _shipped(),
-            seed=None if seed is None else int(seed),
+            seed=_whole(environment, SEED),
             overrides=tuple(filter(None, environment.get(SET, "").split(_SEPARATOR))),
             speed=_positive(environment, SPEED) if SPEED in environment else 1.0,
             late_s=_positive(environment, LATE) if LATE in environment else None,
@@ -72,6 +71,7 @@ class LoadSettings:
             call_token=environment.get(CALL_TOKEN, ""),
             command=environment.get(COMMAND, ""),
             result_file=Path(result_file) if result_file else None,
+            parent=_whole(environment, PARENT),
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -91,9 +91,20 @@ class LoadSettings:
             variables[SEED] = str(self.seed)
         if self.result_file is not None:
             variables[RESULT_FILE] = str(self.result_file)
+        if self.parent is not None:
+            variables[PARENT] = str(self.parent)
         if self.late_s is not None:
             variables[LATE] = repr(self.late_s)
         return variables
+
+
+def _whole(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise SettingInvalid(f"{name}: {text!r} is not a whole number, 0 or more")
+    return int(text)
 
 
 def _positive(environment: Mapping[str, str], name: str) -> float:
