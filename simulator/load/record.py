@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Set
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from simulator.history import HISTORY, History, HistoryHeader, HistoryWriter, read_history
 from simulator.load.coordinator import Coordinator
 from simulator.load.gathering import Gathering
 from simulator.load.history import Frame
-from simulator.load.reading import ServiceReader
+from simulator.load.reading import Done
 from simulator.results import CallLog
 from simulator.trace import CallTrace
 
@@ -18,6 +18,14 @@ GONE_S: Final = 5.0
 
 SILENT_S: Final = 30.0
 """How long a worker may be there and tell nothing."""
+
+
+class Reader(Protocol):
+    """The master's own dealings with the service: :class:`simulator.load.reading.ServiceReader`."""
+
+    origin_us: int
+
+    def done(self) -> Done: ...
 
 
 class RunRecord:
@@ -29,7 +37,7 @@ class RunRecord:
         header: HistoryHeader,
         directory: Path,
         coordinator: Coordinator,
-        reader: ServiceReader,
+        reader: Reader,
         *,
         prefix: str,
         speed: float,

@@ -4,7 +4,6 @@ A worker says hello again and again, and with that the master asks for its clock
 Messages are Locust's, which has ``data`` and the ``node_id`` of the worker they come from.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -38,9 +37,14 @@ Hears = Mapping[str, Callable[..., None]]
 class MasterTalk:
     """The master's side. ``send`` takes a message's name, its data and the worker it is for."""
 
-    def __init__(self, send: Callable[[str, dict[str, Any], str], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[str, dict[str, Any], str], None],
+        clock_us: Callable[[], int] = now_us,
+    ) -> None:
         self.coordinator: Coordinator | None = None
         self._send = send
+        self._clock_us = clock_us
 
     @property
     def hears(self) -> Hears:
@@ -68,7 +72,7 @@ class MasterTalk:
         if self.coordinator is None:
             return
         known = self.coordinator.clock_read(
-            msg.node_id, msg.data["sent_us"], msg.data["clock_us"], now_us()
+            msg.node_id, msg.data["sent_us"], msg.data["clock_us"], self._clock_us()
         )
         if not known:
             self._ask(msg.node_id)
@@ -79,7 +83,7 @@ class MasterTalk:
             self.coordinator.report(msg.node_id, report_in(msg.data))
 
     def _ask(self, worker: str) -> None:
-        self._send(PING, {"sent_us": now_us()}, worker)
+        self._send(PING, {"sent_us": self._clock_us()}, worker)
 
     def _tell_plan(self, worker: str) -> None:
         assert self.coordinator is not None
@@ -97,12 +101,14 @@ class WorkerTalk:
         trace_hash: str,
         play: Callable[[Plan], None],
         halt: Callable[[], None],
+        clock_us: Callable[[], int] = now_us,
     ) -> None:
         self._send = send
         self._hash = trace_hash
         self._play = play
         self._halt = halt
-        self._heard_s = time.monotonic()
+        self._clock_us = clock_us
+        self._heard_us = clock_us()
 
     @property
     def hears(self) -> Hears:
@@ -111,7 +117,7 @@ class WorkerTalk:
     @property
     def hears_nothing(self) -> bool:
         """Whether the master has been silent for so long that it must be gone."""
-        return time.monotonic() - self._heard_s > MASTER_SILENT_S
+        return self._clock_us() - self._heard_us > MASTER_SILENT_S * 1e6
 
     def say_hello(self) -> None:
         hello = {"hash": self._hash, "release": RELEASE, "kernel": kernel_id()}
@@ -121,8 +127,8 @@ class WorkerTalk:
         self._send(REPORT, packed(report))
 
     def _on_ping(self, msg: Message, **_: object) -> None:
-        self._heard_s = time.monotonic()
-        self._send(PONG, {"sent_us": msg.data["sent_us"], "clock_us": now_us()})
+        self._heard_us = self._clock_us()
+        self._send(PONG, {"sent_us": msg.data["sent_us"], "clock_us": self._heard_us})
 
     def _on_plan(self, msg: Message, **_: object) -> None:
         self._play(plan_in(msg.data))

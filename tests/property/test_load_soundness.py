@@ -1,0 +1,124 @@
+"""A history gathered from workers tells the truth, whatever happens to them and to the file."""
+
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.checker import check_history
+from simulator.history import CALL_OPS, Operation
+from simulator.history_reading import parse_history
+from simulator.load.history import UNTOLD
+from simulator.trace import CallTrace
+from tests.load_world import PREFIX, Truth, World, drawn_fates
+from tests.strategies import seeded_trace, traces
+
+CUTS = 5
+
+
+def played(trace: CallTrace, seed: int, *, trouble: bool) -> tuple[World, bytes]:
+    draw = random.Random(seed)
+    fates = [drawn_fates(draw, trouble=trouble) for _ in range(draw.randint(1, 3))]
+    with tempfile.TemporaryDirectory() as directory:
+        world = World(trace, Path(directory), fates, draw)
+        return world, world.play().read_bytes()
+
+
+def kinds(operations: list[Operation]) -> list[str]:
+    return [f"{alarm.kind}: {alarm.message}" for alarm in operations]
+
+
+def check(trace: CallTrace, seed: int, *, trouble: bool) -> None:
+    world, data = played(trace, seed, trouble=trouble)
+    history = parse_history(data, "history")
+    assert not history.truncated
+    assert kinds(check_history(history).alarms) == []
+    operations = list(history.operations)
+    completed = [each.complete_us for each in operations if each.complete_us is not None]
+    assert completed == sorted(completed)
+    told = [each for each in operations if each.op in CALL_OPS and each.code != UNTOLD]
+    assert_told(world, told)
+    if not trouble:
+        assert len(told) == len(world.truths)
+        assert not any(each.code == UNTOLD for each in operations)
+    draw = random.Random(seed)
+    for _ in range(CUTS):
+        assert_sound_when_cut(world, data[: draw.randint(0, len(data) - 1)])
+
+
+def assert_told(world: World, told: list[Operation]) -> None:
+    """Each request of a report that came is there once, within instants that are true."""
+    here = sorted(told, key=lambda each: (each.call_id or "", each.op))
+    there = sorted(world.heard, key=lambda each: (f"{PREFIX}{each.row}", CALL_OPS[each.kind]))
+    names = [(f"{PREFIX}{each.row}", CALL_OPS[each.kind]) for each in there]
+    assert [(each.call_id, each.op) for each in here] == names
+    for name in set(names):
+        operations = sorted(
+            (each for each in here if (each.call_id, each.op) == name), key=lambda e: e.invoke_us
+        )
+        truths = sorted(
+            (each for each, its in zip(there, names, strict=True) if its == name),
+            key=lambda each: each.sent_us,
+        )
+        for operation, truth in zip(operations, truths, strict=True):
+            assert operation.complete_us is not None
+            assert truth.over_us is not None
+            assert operation.invoke_us <= truth.sent_us - world.origin_us
+            assert operation.complete_us >= truth.over_us - world.origin_us
+
+
+def assert_sound_when_cut(world: World, data: bytes) -> None:
+    if b"\n" not in data:
+        return
+    history = parse_history(data, "history")
+    assert history.truncated
+    judgement = check_history(history)
+    assert kinds(judgement.alarms) == []
+    settled_us = max((e.invoke_us for e in history.operations if e.op == "settled"), default=0)
+    assert any(note.endswith(f"up to {settled_us} us") for note in judgement.notes)
+    assert_everything_before(world, list(history.operations), settled_us + world.origin_us)
+
+
+def assert_everything_before(world: World, operations: list[Operation], until_us: int) -> None:
+    """What was really sent before is in the file: as it was told, or as possible since then."""
+    told: dict[tuple[str | None, str], int] = {}
+    possible: dict[tuple[str | None, str], int] = {}
+    for each in operations:
+        name = each.call_id, each.op
+        if each.code == UNTOLD:
+            possible[name] = each.invoke_us + world.origin_us
+        else:
+            told[name] = told.get(name, 0) + 1
+    sent: dict[tuple[str | None, str], list[Truth]] = {}
+    for truth in world.truths:
+        if truth.sent_us < until_us:
+            sent.setdefault((f"{PREFIX}{truth.row}", CALL_OPS[truth.kind]), []).append(truth)
+    for name, truths in sent.items():
+        missing = truths[told.get(name, 0) :]
+        assert all(possible.get(name, 1 << 62) <= truth.sent_us for truth in missing), name
+
+
+@given(traces(12), st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_a_sound_run_is_told_whole_and_sound_wherever_it_is_cut(
+    trace: CallTrace, seed: int
+) -> None:
+    check(trace, seed, trouble=False)
+
+
+@given(traces(12), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_no_alarm_and_no_lie_whatever_becomes_of_workers_and_reports(
+    trace: CallTrace, seed: int
+) -> None:
+    check(trace, seed, trouble=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("trouble", [False, True])
+def test_a_thousand_runs_tell_the_truth(trouble: bool) -> None:
+    for seed in range(1000):
+        check(seeded_trace(seed), seed, trouble=trouble)
