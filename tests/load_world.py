@@ -9,7 +9,8 @@ the master's clock at which it really was sent and over.
 import heapq
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,16 +20,17 @@ from service.calls import Lookup, Outcome, all_figures
 from service.state.base import Answer as CoreAnswer
 from service.state.memory import MemoryCore
 from simulator.engines.limits import limit_change, service_deadlines, starting_policies
-from simulator.history import HISTORY, CountersRead, InUseRead, Operation, TenantLimits
+from simulator.history import CountersRead, InUseRead, Operation, TenantLimits
 from simulator.load.answers import Answer
 from simulator.load.coordinator import Coordinator
+from simulator.load.gathering import FOREVER_US
 from simulator.load.history import header_of
 from simulator.load.messages import Plan, player_of, report_in, report_of
 from simulator.load.player import CALLS, Player, Request
 from simulator.load.reading import Done
 from simulator.load.record import GONE_S, RunRecord
 from simulator.load.talk import HELLO, REPORT, MasterTalk, WorkerTalk
-from simulator.trace import CallTrace
+from simulator.trace import CallTrace, LimitsChange
 
 SPEED: Final = 1e-6
 """One microsecond of a trace is a second."""
@@ -44,7 +46,8 @@ LEAD_US: Final = 4 * S
 class Fates:
     """What may happen to one worker; instants and spans in microseconds of the master's clock.
 
-    It comes at ``comes_us``, sleeps for ``sleeps_us`` from ``sleeps_at_us``, cannot be heard for
+    It comes ``comes_us`` after the master; the other instants are counted from when the run begins.
+    It sleeps for ``sleeps_us`` from ``sleeps_at_us``, cannot be heard for
     ``cut_us`` from ``cut_at_us``, loses one of ``loses_one_in`` reports, and dies at ``dies_us``.
     """
 
@@ -57,10 +60,6 @@ class Fates:
     loses_one_in: int = 0
     dies_us: int | None = None
 
-    @property
-    def sound(self) -> bool:
-        return self == Fates(distance_us=self.distance_us)
-
 
 @dataclass
 class Truth:
@@ -70,13 +69,6 @@ class Truth:
     kind: int
     sent_us: int
     over_us: int | None = None
-
-
-@dataclass
-class Heard:
-    """Requests of the reports that reached the master, in the order in which they came."""
-
-    truths: list[Truth] = field(default_factory=list)
 
 
 @dataclass
@@ -240,7 +232,7 @@ class Own:
     def plan(self, start_us: int) -> None:
         conditions = self._world.trace.conditions
         for change in conditions.changes:
-            self._world.at(start_us + change.at_us * S, lambda change=change: self._change(change))
+            self._world.at(start_us + change.at_us * S, partial(self._change, change))
         for at_us in conditions.checkpoints_us:
             self._world.at(start_us + at_us * S, lambda: self.read(self._world.drawn_us()))
 
@@ -260,7 +252,7 @@ class Own:
             sent_us, takes_us, Operation(op="read", invoke_us=0, counters=counters, in_use=in_use)
         )
 
-    def _change(self, planned: Any) -> None:
+    def _change(self, planned: LimitsChange) -> None:
         world = self._world
         change = limit_change(planned, self._policies)
         self._policies.update(change.tenants)
@@ -302,14 +294,11 @@ class Worker:
         self._world = world
         self._name = name
         self._fates = fates
-        # Fates are told from when the run begins.
-        shift = world.now_us + LEAD_US
-        for moment in ("sleeps_at_us", "cut_at_us", "dies_us"):
-            told = getattr(fates, moment)
-            setattr(self, moment, None if told is None else told + shift)
-        self.sleeps_at_us: int | None
-        self.cut_at_us: int | None
-        self.dies_us: int | None
+        begins_us = world.now_us + LEAD_US
+        self.sleeps_at_us, self.cut_at_us, self.dies_us = (
+            None if moment is None else begins_us + moment
+            for moment in (fates.sleeps_at_us, fates.cut_at_us, fates.dies_us)
+        )
         self._player: Player | None = None
         self._busy = 0
         self._up_us = self._down_us = 0
@@ -330,12 +319,15 @@ class Worker:
     @property
     def seems_alive(self) -> bool:
         """Whether the master has heard of it lately, as Locust finds out by heartbeats."""
-        now_us = self._world.now_us
-        for silent_us in (self.dies_us, self.cut_at_us, self.sleeps_at_us):
-            if silent_us is not None and silent_us + MISSED_US < now_us:
-                if silent_us == self.dies_us or now_us < silent_us + self._silent_for(silent_us):
-                    return False
-        return self._world.origin_us + self._fates.comes_us <= now_us
+        now_us, fates = self._world.now_us, self._fates
+        silences = (
+            (self.dies_us, FOREVER_US),
+            (self.cut_at_us, fates.cut_us),
+            (self.sleeps_at_us, fates.sleeps_us),
+        )
+        if any(at is not None and MISSED_US < now_us - at < span for at, span in silences):
+            return False
+        return self._world.origin_us + fates.comes_us <= now_us
 
     def send_down(self, kind: str, data: dict[str, Any]) -> None:
         """A message of the master."""
@@ -344,9 +336,6 @@ class Worker:
         self._when_awake(self._down_us, lambda: hear(msg=_Message(data, self._name)))
 
     # --- inside ---------------------------------------------------------------------------
-
-    def _silent_for(self, silent_us: int) -> int:
-        return self._fates.cut_us if silent_us == self.cut_at_us else self._fates.sleeps_us
 
     def _when_awake(self, at_us: int, act: Callable[[], None]) -> None:
         """Do something at an instant, or when the worker wakes; never once it is dead."""
@@ -474,6 +463,3 @@ def drawn_fates(draw: random.Random, *, trouble: bool) -> Fates:
     if what == 5:
         return replace(fates, comes_us=moment_us)
     return fates
-
-
-HISTORY_NAME: Final = HISTORY

@@ -15,6 +15,7 @@ from locust.runners import LocalRunner
 import simulator.locustfile as adapter
 from bench.support.bare_locustfile import Bare
 from simulator.load.master import load_of
+from simulator.load.messages import Plan
 from simulator.load.reading import now_us
 from simulator.load.settings import LoadSettings
 
@@ -28,10 +29,8 @@ def play_adapter(settings: LoadSettings, users: int) -> LocalRunner:
     load = load_of(settings)
     worker = adapter.side.worker = adapter.Worker(load, lambda _report: None)
     runner = runner_of(adapter.Sender, settings.url)
-    worker.play(
-        {"run": "r", "share": 0, "shares": 1, "start_us": now_us(), "speed": settings.speed,
-         "prefix": f"cost{now_us()}-", "late_us": 10**9}
-    )  # fmt: skip
+    prefix = f"cost{now_us()}-"
+    worker.play(Plan("cost", 0, 1, now_us(), settings.speed, prefix, late_us=10**9))
     runner.start(users, spawn_rate=users)
     worker.wait_until_told(600.0)
     return runner

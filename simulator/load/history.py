@@ -170,10 +170,11 @@ class RowLog:
         to_low, to_high = batch.offset.low_us, batch.offset.high_us
         for sent in batch.report.sent:
             row, answer = sent.row, batch.report.answers[sent.answer]
+            kind = min(sent.kind, _END)
             if answer.decision in _LAST_WORDS:
-                self._kinds[row] = _EVERY_KIND
+                self._kinds[row] |= _EVERY_KIND & (_EVERY_KIND << kind)
             elif answer.result in ("ok", "indefinite"):
-                self._kinds[row] |= 1 << min(sent.kind, _END)
+                self._kinds[row] |= 1 << kind
             self._last[row] = max(self._last[row], sent.invoke_us + to_low)
             self._follow(
                 row,

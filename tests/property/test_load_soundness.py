@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,17 @@ from hypothesis import strategies as st
 from simulator.checker import check_history
 from simulator.history import CALL_OPS, Operation
 from simulator.history_reading import parse_history
+from simulator.load.gathering import FOREVER_US
 from simulator.load.history import UNTOLD
 from simulator.trace import CallTrace
-from tests.load_world import PREFIX, Truth, World, drawn_fates
+from tests.live_world import kinds
+from tests.load_world import PREFIX, World, drawn_fates
 from tests.strategies import seeded_trace, traces
 
 CUTS = 5
+
+Name = tuple[str | None, str]
+"""A call and an operation on it."""
 
 
 def played(trace: CallTrace, seed: int, *, trouble: bool) -> tuple[World, bytes]:
@@ -27,10 +33,6 @@ def played(trace: CallTrace, seed: int, *, trouble: bool) -> tuple[World, bytes]
         return world, world.play().read_bytes()
 
 
-def kinds(operations: list[Operation]) -> list[str]:
-    return [f"{alarm.kind}: {alarm.message}" for alarm in operations]
-
-
 def check(trace: CallTrace, seed: int, *, trouble: bool) -> None:
     world, data = played(trace, seed, trouble=trouble)
     history = parse_history(data, "history")
@@ -39,6 +41,8 @@ def check(trace: CallTrace, seed: int, *, trouble: bool) -> None:
     operations = list(history.operations)
     completed = [each.complete_us for each in operations if each.complete_us is not None]
     assert completed == sorted(completed)
+    if not any(each.code == UNTOLD for each in operations):
+        assert_nothing_began_before_a_line_above(operations)
     told = [each for each in operations if each.op in CALL_OPS and each.code != UNTOLD]
     assert_told(world, told)
     if not trouble:
@@ -47,6 +51,14 @@ def check(trace: CallTrace, seed: int, *, trouble: bool) -> None:
     draw = random.Random(seed)
     for _ in range(CUTS):
         assert_sound_when_cut(world, data[: draw.randint(0, len(data) - 1)])
+
+
+def assert_nothing_began_before_a_line_above(operations: list[Operation]) -> None:
+    settled_us = 0
+    for each in operations:
+        assert each.invoke_us >= settled_us
+        if each.op == "settled":
+            settled_us = each.invoke_us
 
 
 def assert_told(world: World, told: list[Operation]) -> None:
@@ -83,22 +95,28 @@ def assert_sound_when_cut(world: World, data: bytes) -> None:
 
 
 def assert_everything_before(world: World, operations: list[Operation], until_us: int) -> None:
-    """What was really sent before is in the file: as it was told, or as possible since then."""
-    told: dict[tuple[str | None, str], int] = {}
-    possible: dict[tuple[str | None, str], int] = {}
+    """What was really sent before is in the file: as it was told, or as possible since then.
+
+    Only what repeats a request that took effect, or may at any time, can be missing: a service
+    gives its answer again and changes nothing.
+    """
+    told: Counter[Name] = Counter()
+    effective: set[Name] = set()
+    possible: dict[Name, int] = {}
     for each in operations:
         name = each.call_id, each.op
         if each.code == UNTOLD:
             possible[name] = each.invoke_us + world.origin_us
-        else:
-            told[name] = told.get(name, 0) + 1
-    sent: dict[tuple[str | None, str], list[Truth]] = {}
-    for truth in world.truths:
-        if truth.sent_us < until_us:
-            sent.setdefault((f"{PREFIX}{truth.row}", CALL_OPS[truth.kind]), []).append(truth)
-    for name, truths in sent.items():
-        missing = truths[told.get(name, 0) :]
-        assert all(possible.get(name, 1 << 62) <= truth.sent_us for truth in missing), name
+            continue
+        told[name] += 1
+        if each.result in ("ok", "indefinite"):
+            effective.add(name)
+    for truth in sorted(world.truths, key=lambda each: each.sent_us):
+        name = f"{PREFIX}{truth.row}", CALL_OPS[truth.kind]
+        if truth.sent_us >= until_us or name in effective:
+            continue
+        told[name] -= 1
+        assert told[name] >= 0 or possible.get(name, FOREVER_US) <= truth.sent_us, truth
 
 
 @given(traces(12), st.integers(0, 2**32))

@@ -1,0 +1,111 @@
+"""Small parts of runs through Locust: answers, lateness, users, settings."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.load.answers import Answer, AnswerReader
+from simulator.load.lateness import Lateness
+from simulator.load.master import Load
+from simulator.load.profile import LEAST_USERS, MOST_USERS, UserProfile
+from simulator.load.settings import LoadSettings, SettingInvalid
+from simulator.scenario import Scenario
+from tests.load_runs import ADMITTED, trace_of
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "answer"),
+    [
+        (200, b'{"decision":"admitted","reason":null,"scopes":[],"fallback":false}', ADMITTED),
+        (
+            200,
+            b'{"decision":"rejected","reason":"capacity","scopes":["total"],"fallback":false}',
+            Answer("ok", "rejected", "capacity", ("total",)),
+        ),
+        (409, b'{"code":"wrong_state"}', Answer("refused", code="wrong_state")),
+        (503, b'{"code":"call_memory_full"}', Answer("refused", code="call_memory_full")),
+        (503, b"busy", Answer("indefinite", code="503")),
+        (500, b"", Answer("indefinite", code="500")),
+        (200, b"<html>", Answer("indefinite", code="not_understood")),
+    ],
+)
+def test_answers_are_read(status: int, content: bytes, answer: Answer) -> None:
+    reader = AnswerReader()
+    assert reader.read(status, content, None) == answer
+    assert reader.read(status, content, None) == answer
+
+
+def test_errors_are_definite_only_where_nothing_was_sent() -> None:
+    reader = AnswerReader()
+    assert reader.read(0, None, ConnectionRefusedError()).result == "failed"
+    assert reader.read(0, None, ConnectionResetError()).result == "indefinite"
+    assert reader.read(0, None, TimeoutError()).result == "indefinite"
+    assert reader.read(0, None, None).result == "indefinite"
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=1), st.sampled_from([0.5, 0.9, 0.99, 1.0]))
+def test_a_quantile_of_lateness_is_bounded_from_above(behind: list[int], share: float) -> None:
+    lateness = Lateness(1000)
+    for each in behind:
+        lateness.note(each)
+    at_most = lateness.quantile_us(share)
+    assert sum(each <= at_most for each in behind) >= share * len(behind)
+    assert lateness.worst_us == max(behind)
+    assert lateness.late == sum(each > 1000 for each in behind)
+
+
+def test_users_follow_the_calls_in_progress_within_bounds() -> None:
+    few = UserProfile(trace_of(3), 1.0)
+    assert few.users(0.0, 2) == 2 * LEAST_USERS
+    many = UserProfile(trace_of(5000, hold_us=20_000_000), 1.0)
+    assert many.users(5.0, 1) == MOST_USERS
+    assert many.users(5.0, 100) == 5000
+    assert many.users(30.0, 1) == LEAST_USERS
+
+
+def test_settings_go_through_the_environment() -> None:
+    wanted = LoadSettings.from_environment(
+        {
+            "BUSYHOUR_SCENARIO": "a.yaml",
+            "BUSYHOUR_SEED": "7",
+            "BUSYHOUR_SET": "a=1\nb=2",
+            "BUSYHOUR_SPEED": "60",
+            "BUSYHOUR_CONFIGURE": "true",
+        }
+    )
+    assert (wanted.seed, wanted.overrides, wanted.speed) == (7, ("a=1", "b=2"), 60.0)
+    assert wanted.configure
+    assert LoadSettings.from_environment(wanted.to_environment()) == wanted
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"BUSYHOUR_SPEED": "fast"}, {"BUSYHOUR_SPEED": "0"}, {"BUSYHOUR_LATE_S": "inf"},
+     {"BUSYHOUR_SEED": "-1"}],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
+    (name,) = wrong
+    with pytest.raises(SettingInvalid, match=name):
+        LoadSettings.from_environment({"BUSYHOUR_SCENARIO": "a.yaml", **wrong})
+
+
+def test_the_shipped_smoke_is_the_default() -> None:
+    assert LoadSettings.from_environment({}).scenario.name == "smoke.yaml"
+
+
+@pytest.mark.parametrize(
+    ("speed", "asked_s", "late_us"),
+    [
+        # Calls of 1 s: a tenth of that at the speed, but between 25 and 250 ms.
+        (1.0, None, 100_000), (2.0, None, 50_000), (0.1, None, 250_000), (60.0, None, 25_000),
+        (60.0, 600.0, 600_000_000),
+    ],
+)  # fmt: skip
+def test_how_late_is_late_depends_on_the_traffic(
+    speed: float, asked_s: float | None, late_us: int
+) -> None:
+    settings = LoadSettings(Path("x.yaml"), speed=speed, late_s=asked_s)
+    scenario = Scenario("late", "", 1, 60_000_000, 1, ())
+    assert Load(settings, scenario, trace_of(4), "hash").late_us == late_us
