@@ -76,8 +76,7 @@ def check_history(
             f"which is up to {max(0, whole.hidden_from_us)} us"
         )
     judge_snapshots(whole.reads, _with_rows(whole.limits), found)
-    edges = [(-1, -1), *spans, (whole.hidden_from_us, FOREVER)]
-    for before, after in pairwise(edges):
+    for before, after in pairwise(_edges(spans, whole.hidden_from_us)):
         _judge_stretch(whole, before, after, found)
     if spans:
         found.note(
@@ -242,6 +241,14 @@ def _spans(restarts: Sequence[Operation]) -> list[tuple[int, int]]:
         else:
             joined.append((each.invoke_us, end))
     return joined
+
+
+def _edges(spans: Sequence[tuple[int, int]], hidden_from_us: int) -> list[tuple[int, int]]:
+    """What stretches lie between: restarts, and all that comes when operations may be missing."""
+    known = [span for span in spans if span[0] < hidden_from_us]
+    if known and known[-1][1] >= hidden_from_us:
+        hidden_from_us = known.pop()[0]
+    return [(-1, -1), *known, (hidden_from_us, FOREVER)]
 
 
 def _hidden_from(history: History) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.checker import check_history
-from simulator.history import History
+from simulator.history import History, Operation
 from simulator.selftest import GALLERY, BrokenController
 from tests.sound_histories import MOST_UNDER_WAY_US, Play
 
@@ -32,6 +32,22 @@ def test_a_history_cut_off_anywhere_never_raises_one(
     header = msgspec.structs.replace(history.header, timeout_us=timeout_us)
     kept = history.operations[: random.randint(0, len(history.operations))]
     assert check_history(History(header, kept, truncated=True)).alarms == ()
+
+
+@given(seeds, st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_a_history_cut_off_where_it_says_up_to_when_it_is_whole_never_raises_one(
+    seed: int, random: Random
+) -> None:
+    history = Play(seed).history()
+    operations = history.operations
+    place = random.randint(0, len(operations))
+    # What is not above began at this instant at the earliest; a driver may say less.
+    begun_us = min((each.invoke_us for each in operations[place:]), default=1 << 40)
+    settled_us = begun_us - random.choice([0, 0, random.randint(0, begun_us)])
+    settled = Operation(op="settled", invoke_us=settled_us, complete_us=1 << 40)
+    cut = History(history.header, [*operations[:place], settled], truncated=True)
+    assert check_history(cut).alarms == ()
 
 
 @given(seeds, st.sets(st.integers(0, 11), max_size=6))
