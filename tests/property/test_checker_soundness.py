@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.checker import check_history
-from simulator.history import History, Operation
+from simulator.history import CountersRead, History, HistoryHeader, Operation
 from simulator.selftest import GALLERY, BrokenController
 from tests.sound_histories import MOST_UNDER_WAY_US, Play
 
@@ -48,6 +48,28 @@ def test_a_history_cut_off_where_it_says_up_to_when_it_is_whole_never_raises_one
     settled = Operation(op="settled", invoke_us=settled_us, complete_us=1 << 40)
     cut = History(history.header, [*operations[:place], settled], truncated=True)
     assert check_history(cut).alarms == ()
+
+
+def test_a_restart_does_not_make_whole_what_is_hidden_before_it() -> None:
+    """An offer sent at 12 us is not written yet, though what it did was read."""
+    header = HistoryHeader(limit=1, tenants={})
+    counters = CountersRead({"offered_calls": 2, "rejected_calls_tenant_not_configured": 2})
+    operations = [
+        Operation(
+            op="offer",
+            call_id="c1",
+            tenant_id="acme",
+            invoke_us=2,
+            complete_us=3,
+            decision="rejected",
+            reason="tenant_not_configured",
+        ),
+        Operation(op="settled", invoke_us=10, complete_us=11),
+        Operation(op="read", invoke_us=20, complete_us=21, counters=counters),
+        Operation(op="restart", invoke_us=25, complete_us=30, unexpected=True),
+    ]
+    assert check_history(History(header, operations, truncated=True)).alarms == ()
+    assert check_history(History(header, operations)).alarms != ()
 
 
 @given(seeds, st.sets(st.integers(0, 11), max_size=6))
