@@ -39,7 +39,7 @@ from simulator.load.master import Load, MasterRun, ScenarioUnfit, load_of
 from simulator.load.messages import Plan, Report, player_of, report_of
 from simulator.load.player import GIVEN_UP, Player, Request
 from simulator.load.reading import now_us
-from simulator.load.settings import LoadSettings, SettingInvalid
+from simulator.load.settings import LoadSettings, SettingInvalid, checked_url
 from simulator.load.talk import HALT, MASTER_SILENT_S, Hears, MasterTalk, WorkerTalk
 from simulator.run import check_writable
 from simulator.scenario_file import ScenarioInvalid
@@ -218,6 +218,8 @@ def join(environment: Environment, **_: object) -> None:
     runner = environment.runner
     try:
         load = side.load = load_of(LoadSettings.from_environment())
+        if environment.host:
+            checked_url(environment.host, "--host")
         if not isinstance(runner, WorkerRunner):
             check_writable(load.settings.out / load.scenario.name)
     except ScenarioInvalid as error:
@@ -323,14 +325,21 @@ def begin(environment: Environment, **_: object) -> None:
 
 
 def _gather(runner: Any, run: MasterRun) -> None:
-    """Wait until the workers that are expected have shown what they play, as far as they do."""
+    """Wait until the workers that are expected are ready. Raises :class:`Inconclusive`."""
+    coordinator = run.coordinator
     if side.talk is None:
-        run.coordinator.hello(LOCAL, run.coordinator.trace_hash, RELEASE)
+        coordinator.hello(LOCAL, coordinator.trace_hash, RELEASE)
         return
-    side.talk.coordinator = run.coordinator
+    side.talk.coordinator = coordinator
     with gevent.Timeout(_WORKERS_WAIT_S, False):
-        while run.coordinator.ready() < run.coordinator.shares <= runner.worker_count:
+        while (
+            coordinator.ready() < coordinator.shares <= runner.worker_count
+            and not coordinator.misfits()
+        ):
             gevent.sleep(0.05)
+    if coordinator.ready() < coordinator.shares:
+        here = f"{coordinator.ready()} of {coordinator.shares} workers are ready"
+        raise Inconclusive("; ".join([here, *coordinator.misfits()]))
 
 
 @events.test_stopping.add_listener

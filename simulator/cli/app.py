@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.common import AdminToken, CallToken, finish, is_address
+from simulator.address import is_address
+from simulator.cli.common import AdminToken, CallToken, finish
 from simulator.cli.compare import compare
 from simulator.cli.erlang import erlang_app
 from simulator.cli.fit import fit

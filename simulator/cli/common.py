@@ -1,4 +1,4 @@
-"""What every command of ``busyhour`` shares: tokens, addresses, and how it ends."""
+"""What every command of ``busyhour`` shares: tokens, targets, and how it ends."""
 
 import os
 import signal
@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, NoReturn
-from urllib.parse import urlsplit
 
 import typer
 
+from simulator.address import is_address
 from simulator.exit_codes import BROKEN_PIPE, INCONCLUSIVE, INTERRUPTED, INVALID
 
 AdminToken = Annotated[
@@ -20,15 +20,6 @@ CallToken = Annotated[
     str | None,
     typer.Option(envvar="BUSYHOUR_CALL_TOKEN", help="The target's.", show_default=False),
 ]
-
-
-def is_address(target: str) -> bool:
-    """Whether this is the address of a service."""
-    try:
-        parts = urlsplit(target)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def check_target(target: str, **tokens: str | None) -> None:

@@ -194,6 +194,8 @@ def _what_it_says(response: httpx.Response) -> str:
     try:
         problem = msgspec.json.decode(response.content, type=dict[str, Any])
     except msgspec.DecodeError:
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            return f"{response.reason_phrase} (a web page: something else serves there)"
         return " ".join(response.text.split())[:200] or response.reason_phrase
     said = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
     errors = problem.get("errors")

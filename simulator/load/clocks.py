@@ -101,6 +101,11 @@ class ClockComparison:
         return within
 
     @property
+    def is_the_same(self) -> bool:
+        """Whether it reads the master's own clock, so that nothing has to become certain."""
+        return self.known and self.offset() == SAME_CLOCK
+
+    @property
     def _ended(self) -> Offset:
         return _soonest(seen for _, seen in self._last)
 

@@ -132,6 +132,10 @@ class Coordinator:
         """How many workers could take a share."""
         return sum(each.may_play for each in self._workers.values())
 
+    def misfits(self) -> list[str]:
+        """Why workers that came may not take part, one line each."""
+        return [each.trouble for each in self._workers.values() if each.trouble]
+
     def begin(self, start_us: int) -> None:
         """Say when instant 0 of the trace is."""
         self.start_us = start_us
@@ -171,7 +175,7 @@ class Coordinator:
         after_loss = report.number != known.reports
         known.missed |= after_loss
         known.reports = report.number + 1
-        if known.clock is None:
+        if known.clock is None or known.clock.is_the_same:
             self._ready.append(Batch(report, SAME_CLOCK, after_loss))
         else:
             known.waiting.append((report, after_loss))
@@ -223,7 +227,7 @@ class Coordinator:
 
     def troubles(self) -> list[str]:
         """What keeps the run from being judged, one line each."""
-        found = [each.trouble for each in self._workers.values() if each.trouble]
+        found = self.misfits()
         given = {each.share for each in self._workers.values()}
         vacant = [share for share in range(self.shares) if share not in given]
         if vacant:

@@ -82,8 +82,8 @@ def judge_load(
         thresholds=scenario.thresholds,
         offered=history.calls_offered,
         doubts=[
-            *heard.doubts,
             *([RESTARTED] if history.restarted else []),
+            *heard.doubts,
             *_traffic_doubts(heard.history),
             *_doubts(coordinator, union),
         ],

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from simulator.address import is_address
+
 SCENARIO: Final = "BUSYHOUR_SCENARIO"
 SEED: Final = "BUSYHOUR_SEED"
 SET: Final = "BUSYHOUR_SET"
@@ -66,7 +68,7 @@ class LoadSettings:
             late_s=_positive(environment, LATE) if LATE in environment else None,
             out=Path(environment.get(OUT, "reports")),
             configure=environment.get(CONFIGURE, "").lower() in ("1", "true", "yes"),
-            url=environment.get(URL, DEFAULT_URL),
+            url=checked_url(environment.get(URL, DEFAULT_URL), URL),
             admin_token=environment.get(ADMIN_TOKEN, ""),
             call_token=environment.get(CALL_TOKEN, ""),
             command=environment.get(COMMAND, ""),
@@ -96,6 +98,13 @@ class LoadSettings:
         if self.late_s is not None:
             variables[LATE] = repr(self.late_s)
         return variables
+
+
+def checked_url(url: str, name: str) -> str:
+    """An address as it was given. Raises :class:`SettingInvalid`; ``name`` is where it stood."""
+    if not is_address(url):
+        raise SettingInvalid(f"{name}: {url!r} is no address of a service; write http://HOST:PORT")
+    return url
 
 
 def _whole(environment: Mapping[str, str], name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Scenarios through the real Locust: one process, master and workers, and a worker that dies."""
+"""Scenarios through the real Locust: one process, master and workers, and what may befall them."""
 
 import json
 import os
@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,16 +15,20 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from simulator.history import read_history
 from tests.e2e.running import (
     ROOT,
     SCENARIOS,
     TIMEOUT_S,
     TOKENS,
     Ended,
+    Running,
     busyhour,
     environment,
     service,
 )
+
+Process = subprocess.Popen[str]
 
 LOCUSTFILE: Final = ROOT / "simulator" / "locustfile.py"
 PATIENT: Final = ("--late", "600")
@@ -57,27 +62,17 @@ def scenario(tmp_path: Path) -> Path:
     return path
 
 
-def locust(cwd: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", *options],
-        cwd=cwd,
-        env=environment(**TOKENS, **env),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-
-
 def result(cwd: Path, name: str = "calls") -> dict[str, Any]:
     path = cwd / "reports" / name / "latest" / "result.json"
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document
 
 
-def history(cwd: Path, name: str = "calls") -> list[dict[str, Any]]:
-    path = cwd / "reports" / name / "latest" / "history.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def offers(cwd: Path) -> list[str]:
+    """The calls offered in the latest history, one for each offer."""
+    history = read_history(cwd / "reports" / "calls" / "latest" / "history.jsonl")
+    assert not history.truncated
+    return [each.call_id or "" for each in history.operations if each.op == "offer"]
 
 
 def free_port() -> int:
@@ -88,13 +83,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(cwd: Path, name: str, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
-    """``busyhour load`` running; what it says goes to ``<name>.out``. Killed if it still lives."""
+def started(cwd: Path, name: str, *command: object, **env: str) -> Iterator[Process]:
+    """A command running; what it says goes to ``<name>.out``. Interrupted if it still lives."""
     with (cwd / f"{name}.out").open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "simulator.cli", "load", *map(str, arguments)],
+            [sys.executable, "-m", *map(str, command)],
             cwd=cwd,
-            env=environment(**TOKENS),
+            env=environment(**TOKENS, **env),
             stdout=out,
             stderr=out,
             text=True,
@@ -107,133 +102,277 @@ def started(cwd: Path, name: str, *arguments: object) -> Iterator["subprocess.Po
                 process.wait(TIMEOUT_S)
 
 
-def test_plain_locust_plays_a_scenario_and_judges_it(tmp_path: Path, scenario: Path) -> None:
-    with service(tmp_path) as running:
-        ended = locust(
-            tmp_path,
-            "--host",
-            running.url,
-            BUSYHOUR_SCENARIO=str(scenario),
-            BUSYHOUR_SPEED="60",
-            BUSYHOUR_CONFIGURE="true",
-            BUSYHOUR_LATE_S="600",
-        )
-        counted = running.capacity()
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    found = result(tmp_path)
-    assert found["engine"] == "locust"
-    assert found["verdict"] == "pass"
-    assert found["observed"]["tenants"]["_unknown"]["rejected_calls_tenant_not_configured"] == 3
-    assert found["observed"]["total"]["offered_calls"] == counted["total"]["offered_calls"] >= 63
-    assert counted["total"]["in_use"] == 0
-    offers = [each for each in history(tmp_path) if each.get("op") == "offer"]
-    assert len({each["call_id"] for each in offers}) == counted["total"]["offered_calls"]
+def said(cwd: Path, name: str) -> str:
+    """What a command that was started has said."""
+    return (cwd / f"{name}.out").read_text(encoding="utf-8")
+
+
+def load(cwd: Path, *arguments: object) -> Ended:
+    return busyhour("load", *arguments, cwd=cwd, env=TOKENS)
+
+
+LOAD: Final = ("simulator.cli", "load")
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Look at a state until it is reached; the pause leaves the processor to who works on it."""
+    by = time.monotonic() + TIMEOUT_S
+    while not reached():
+        assert time.monotonic() < by
+        time.sleep(0.02)
+
+
+def wait_for_calls(running: Running, run: Process) -> None:
+    """Until calls are made, or the run has ended without any."""
+    wait_until(lambda: run.poll() is not None or running.capacity()["total"]["offered_calls"] > 0)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def only_child(pid: int) -> int:
+    (child,) = children_of(pid)
+    return child
+
+
+def test_plain_locust_plays_a_scenario_from_its_page_again_and_again(
+    tmp_path: Path, scenario: Path
+) -> None:
+    port = free_port()
+    variables = {
+        "BUSYHOUR_SCENARIO": str(scenario),
+        "BUSYHOUR_SPEED": "60",
+        "BUSYHOUR_CONFIGURE": "true",
+        "BUSYHOUR_LATE_S": "600",
+    }
+    options = ("--host", "{}", "--web-host", "127.0.0.1", "--web-port", port)
+    with service(tmp_path) as running, ExitStack() as stack:
+        command = ["locust", "-f", LOCUSTFILE, *(str(each).format(running.url) for each in options)]
+        locust = stack.enter_context(started(tmp_path, "locust", *command, **variables))
+        page = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0))
+        wait_until(lambda: is_there(page))
+        for number in (1, 2):
+            before = running.capacity()["total"]["offered_calls"]
+            page.post("/swarm", data={"user_count": 1, "spawn_rate": 1}).raise_for_status()
+            wait_for_results(tmp_path, number)
+            wait_until(lambda: page.get("/stats/requests").json()["state"] == "stopped")
+            found, total = result(tmp_path), running.capacity()["total"]
+            made = total["offered_calls"] - before
+            assert found["engine"] == "locust"
+            assert found["verdict"] == "pass"
+            assert found["observed"]["total"]["offered_calls"] == made >= 63
+            unknown = found["observed"]["tenants"]["_unknown"]
+            assert unknown["rejected_calls_tenant_not_configured"] == 3
+            assert len(offers(tmp_path)) == len(set(offers(tmp_path))) == made
+            assert total["in_use"] == 0
+        locust.send_signal(signal.SIGTERM)
+        assert locust.wait(TIMEOUT_S) == 0
+
+
+def wait_for_results(cwd: Path, number: int) -> None:
+    reports = cwd / "reports" / "calls"
+    wait_until(lambda: len(list(reports.glob("20*/result.json"))) == number)
+
+
+def is_there(page: httpx.Client) -> bool:
+    try:
+        page.get("/").raise_for_status()
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def test_a_target_that_is_not_set_up_is_inconclusive(tmp_path: Path, scenario: Path) -> None:
     with service(tmp_path) as running:
-        ended = locust(tmp_path, "--host", running.url, BUSYHOUR_SCENARIO=str(scenario))
-    assert ended.returncode == 3
-    assert "not set up as the scenario says" in ended.stdout
+        ended = load(tmp_path, scenario, "--target", running.url, "--json")
+    assert ended.code == 3
+    (document,) = ended.documents
+    assert document["verdict"] == "inconclusive"
+    assert "not set up as the scenario says" in document["reason"]
+    assert document["reason"] in ended.err
 
 
-def test_a_wrong_scenario_is_refused_with_its_place(tmp_path: Path) -> None:
-    path = tmp_path / "wrong.yaml"
-    path.write_text("version: 1\nname: wrong\nduration: soon\n", encoding="utf-8")
-    ended = locust(tmp_path, BUSYHOUR_SCENARIO=str(path))
-    assert ended.returncode == 2
-    assert f"{path}:3:" in ended.stderr
-    assert "Traceback" not in ended.stderr
+@pytest.mark.parametrize(
+    ("variables", "wrong_is"),
+    [
+        ({"BUSYHOUR_SCENARIO": "wrong.yaml"}, "wrong.yaml:3:"),
+        ({"BUSYHOUR_URL": "nowhere"}, "BUSYHOUR_URL: 'nowhere' is no address"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_place(
+    tmp_path: Path, variables: dict[str, str], wrong_is: str
+) -> None:
+    wrong = "version: 1\nname: wrong\nduration: soon\n"
+    (tmp_path / "wrong.yaml").write_text(wrong, encoding="utf-8")
+    with started(tmp_path, "locust", "locust", "-f", LOCUSTFILE, "--headless", **variables) as run:
+        assert run.wait(TIMEOUT_S) == 2
+    assert wrong_is in said(tmp_path, "locust")
+    assert "Traceback" not in said(tmp_path, "locust")
 
 
-def load(cwd: Path, *arguments: object) -> Ended:
-    return busyhour("load", *arguments, cwd=cwd)
-
-
-def test_load_starts_its_own_service_and_hands_on_options(tmp_path: Path, scenario: Path) -> None:
+def test_load_prints_one_document_and_hands_on_options(tmp_path: Path, scenario: Path) -> None:
     ended = load(
-        tmp_path, scenario, "--speed", 60, *PATIENT,
-        "--", "--html", "locust.html", "--csv", "figures", "--json-file", "figures",
+        tmp_path, scenario, "--speed", 60, *PATIENT, "--json",
+        "--", "--html", "locust.html", "--csv", "figures", "--json",
     )  # fmt: skip
     assert ended.code == 0, ended.out + ended.err
-    assert "PASS calls" in ended.out
+    (document,) = ended.documents
+    assert document == result(tmp_path)
+    assert document["verdict"] == "pass"
     assert (tmp_path / "locust.html").stat().st_size > 0
     assert (tmp_path / "figures_stats.csv").read_text().count("\n") > 4
-    names = {row["name"] for row in json.loads((tmp_path / "figures.json").read_text())}
-    assert names == {"offer", "accept", "start", "refer", "end"}
 
 
-def test_a_missed_threshold_has_its_exit_code(tmp_path: Path, scenario: Path) -> None:
+def test_processes_share_the_trace_and_a_missed_threshold_has_its_exit_code(
+    tmp_path: Path, scenario: Path
+) -> None:
     text = scenario.read_text(encoding="utf-8") + 'thresholds: {offered_calls: ["value<1"]}\n'
     scenario.write_text(text, encoding="utf-8")
-    ended = load(tmp_path, scenario, "--speed", 60, *PATIENT)
-    assert ended.code == 99, ended.out + ended.err
-
-
-def test_processes_share_the_trace(tmp_path: Path, scenario: Path) -> None:
     ended = load(
-        tmp_path, scenario, "--speed", 60, *PATIENT, "--processes", 2, "--master-port", free_port()
-    )
-    assert ended.code == 0, ended.out + ended.err
+        tmp_path, scenario, "--speed", 60, *PATIENT, "--processes", 2, "--master-port", free_port(),
+        "--", "--json-file", "figures",
+    )  # fmt: skip
+    assert ended.code == 99, ended.out + ended.err
+    names = {row["name"] for row in json.loads((tmp_path / "figures.json").read_text())}
+    assert names == {"offer", "accept", "start", "refer", "end"}
     assert "2 of 2 workers" in ended.out
+    assert "THRESHOLDS FAILED calls" in ended.out
+    assert union(tmp_path) == "0 rows by several, 0 by none"
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["sound", "one killed"])
-def test_master_and_two_workers(tmp_path: Path, killed: bool) -> None:
-    scenario = tmp_path / "calls.yaml"
-    duration, count = ("10m", 150) if killed else ("2m", 60)
-    scenario.write_text(CALLS.format(duration=duration, count=count), encoding="utf-8")
-    port = free_port()
-    with service(tmp_path) as running, ExitStack() as stack:
-        common = [scenario, "--target", running.url, "--speed", 60, *PATIENT, "--master-port", port]
+def union(cwd: Path) -> str:
+    found = result(cwd)["invariants"]
+    (observed,) = [each["observed"] for each in found if each["name"] == "trace.union"]
+    return str(observed)
+
+
+@contextmanager
+def master_and_workers(
+    cwd: Path, scenario: Path, speed: int = 60
+) -> Iterator[tuple[Running, Process, list[Process]]]:
+    """A service, a master and two workers, each a command of its own."""
+    with service(cwd) as running, ExitStack() as stack:
+        common = [*LOAD, scenario, "--target", running.url, "--speed", speed, *PATIENT]
+        common += ["--master-port", free_port()]
         workers = [
-            stack.enter_context(started(tmp_path, f"worker{n}", *common, "--worker"))
-            for n in range(2)
+            stack.enter_context(started(cwd, f"worker{n}", *common, "--worker")) for n in range(2)
         ]
-        master = stack.enter_context(
-            started(tmp_path, "master", *common, "--master", "--configure", "--expect-workers", 2)
-        )
-        if killed:
-            wait_for_calls(running.client, master)
-            os.kill(only_child(workers[0].pid), signal.SIGKILL)
+        as_master = [*common, "--master", "--configure", "--expect-workers", 2]
+        yield running, stack.enter_context(started(cwd, "master", *as_master)), workers
+
+
+def test_master_and_two_workers(tmp_path: Path, scenario: Path) -> None:
+    with master_and_workers(tmp_path, scenario) as (running, master, workers):
+        assert master.wait(TIMEOUT_S) == 0, said(tmp_path, "master")
+        assert [each.wait(TIMEOUT_S) for each in workers] == [0, 0]
+        made = running.capacity()["total"]["offered_calls"]
+    assert union(tmp_path) == "0 rows by several, 0 by none"
+    assert len(offers(tmp_path)) == len(set(offers(tmp_path))) == made
+
+
+@pytest.fixture
+def long_scenario(tmp_path: Path) -> Path:
+    """Five minutes, and longer than any of these tests lets it live."""
+    path = tmp_path / "calls.yaml"
+    path.write_text(CALLS.format(duration="5m", count=100), encoding="utf-8")
+    return path
+
+
+def test_a_worker_that_dies_leaves_the_run_inconclusive(
+    tmp_path: Path, long_scenario: Path
+) -> None:
+    with master_and_workers(tmp_path, long_scenario) as (running, master, workers):
+        wait_for_calls(running, master)
+        os.kill(only_child(workers[0].pid), signal.SIGKILL)
         code = master.wait(TIMEOUT_S)
-    said = (tmp_path / "master.out").read_text(encoding="utf-8")
+    assert code == 3, said(tmp_path, "master")
     found = result(tmp_path)
-    union = next(each for each in found["invariants"] if each["name"] == "trace.union")
-    if not killed:
-        assert code == 0, said
-        assert union["observed"] == "0 rows by several, 0 by none"
-        return
-    assert code == 3, said
     assert found["verdict"] == "inconclusive"
     assert "rows were lost" in found["reason"]
     assert "went away" in found["reason"]
 
 
-def wait_for_calls(client: httpx.Client, master: "subprocess.Popen[str]") -> None:
-    """Until calls are made, or the master has ended without any."""
-    while master.poll() is None:
-        if client.get("/api/v1/capacity").json()["total"]["offered_calls"]:
-            return
+def test_a_master_that_is_killed_leaves_a_history_that_can_be_judged(
+    tmp_path: Path, long_scenario: Path
+) -> None:
+    with master_and_workers(tmp_path, long_scenario, speed=8) as (running, master, workers):
+        wait_for_offers(tmp_path, 1)
+        os.kill(only_child(master.pid), signal.SIGKILL)
+        assert master.wait(TIMEOUT_S) == 3
+        # Nobody tells the workers: they notice, while two more runs are killed.
+        kill_runs_with_services_of_their_own(tmp_path, long_scenario)
+        assert_cut_off_and_sound(tmp_path, 3)
+        assert [each.wait(TIMEOUT_S) for each in workers] == [3, 3]
+        assert running.capacity()["total"]["in_use"] == 0
+    assert "Locust was ended by SIGKILL before there was a result" in said(tmp_path, "forked")
+    assert "Locust was ended by SIGKILL before there was a result" in said(tmp_path, "master")
+    for n in range(2):
+        assert "the master has been silent" in said(tmp_path, f"worker{n}")
 
 
-def only_child(pid: int) -> int:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    assert len(children) == 1
-    return int(children[0])
+def kill_runs_with_services_of_their_own(cwd: Path, scenario: Path) -> None:
+    """Of one Locust is killed, of the other the command; all else ends by itself."""
+    forks = ["--processes", 1, "--master-port", free_port()]
+    with (
+        started(cwd, "forked", *LOAD, scenario, "--speed", 8, *forks) as forked,
+        started(cwd, "alone", *LOAD, scenario, "--speed", 8) as alone,
+    ):
+        wait_for_offers(cwd, 3)
+        left = descendants_of(forked.pid) + descendants_of(alone.pid)
+        (locust,) = [pid for pid in children_of(forked.pid) if children_of(pid)]
+        os.kill(locust, signal.SIGKILL)
+        alone.kill()
+        assert forked.wait(TIMEOUT_S) == 3
+        wait_until(lambda: not any(runs(pid) for pid in left))
 
 
-def test_an_interrupted_run_hangs_up_saves_and_says_so(tmp_path: Path) -> None:
-    scenario = tmp_path / "calls.yaml"
-    scenario.write_text(CALLS.format(duration="30m", count=400), encoding="utf-8")
+def wait_for_offers(cwd: Path, runs: int) -> None:
+    """Until so many histories say of offers that everything before them is there."""
+
+    def are_there() -> bool:
+        texts = [path.read_text() for path in (cwd / "reports" / "calls").glob("*/history.jsonl")]
+        return sum('"offer"' in each.rpartition("settled")[0] for each in texts) >= runs
+
+    wait_until(are_there)
+
+
+def descendants_of(pid: int) -> list[int]:
+    children = children_of(pid)
+    return children + [each for child in children for each in descendants_of(child)]
+
+
+def runs(pid: int) -> bool:
+    """Whether a process works; one that is over and that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def assert_cut_off_and_sound(cwd: Path, runs: int) -> None:
+    """``busyhour check`` judges what killed runs left, and finds nothing wrong with it."""
+    histories = list((cwd / "reports" / "calls").glob("20*/history.jsonl"))
+    assert len(histories) == runs
+    for path in histories:
+        judged = busyhour("check", path, cwd=cwd)
+        if (path.parent / "result.json").exists():
+            # This one saw its service go, and brought its history to an end.
+            assert judged.code == 0, judged.out
+            continue
+        assert judged.code == 3, judged.out
+        assert "the history is cut off; what is whole of it raises no alarm" in judged.out
+
+
+def test_an_interrupted_run_hangs_up_saves_and_says_so(tmp_path: Path, long_scenario: Path) -> None:
     with service(tmp_path) as running:
         options = ["--target", running.url, "--configure", "--speed", 10]
-        with started(tmp_path, "load", scenario, *options) as process:
-            wait_for_calls(running.client, process)
+        with started(tmp_path, "load", *LOAD, long_scenario, *options) as process:
+            wait_for_calls(running, process)
             process.send_signal(signal.SIGINT)
             code = process.wait(TIMEOUT_S)
         counted = running.capacity()
-    assert code == 130, (tmp_path / "load.out").read_text()
+    assert code == 130, said(tmp_path, "load")
     assert counted["total"]["in_use"] == 0
     assert result(tmp_path)["reason"].startswith("interrupted")
 

@@ -258,6 +258,18 @@ def test_what_a_worker_tells_waits_until_its_clock_is_certain() -> None:
     assert batch.report == report
 
 
+def test_a_worker_on_the_same_kernel_need_not_wait() -> None:
+    trace = trace_of(2)
+    coordinator = coordinator_of(trace, 1)
+    coordinator.hello("a", "hash", RELEASE, same_kernel=True)
+    join(coordinator, "a")
+    coordinator.begin(0)
+    report = played(trace, plan_of(coordinator, "a"))
+    coordinator.report("a", report)
+    (batch,) = coordinator.batches()
+    assert batch.offset == SAME_CLOCK
+
+
 def test_the_masters_own_worker_needs_no_clock() -> None:
     trace = trace_of(2)
     coordinator = coordinator_of(trace, 1)

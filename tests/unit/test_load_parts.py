@@ -73,17 +73,20 @@ def test_settings_go_through_the_environment() -> None:
             "BUSYHOUR_SET": "a=1\nb=2",
             "BUSYHOUR_SPEED": "60",
             "BUSYHOUR_CONFIGURE": "true",
+            "BUSYHOUR_PARENT": "12",
+            "BUSYHOUR_URL": "https://service:8443",
         }
     )
     assert (wanted.seed, wanted.overrides, wanted.speed) == (7, ("a=1", "b=2"), 60.0)
     assert wanted.configure
+    assert (wanted.parent, wanted.url) == (12, "https://service:8443")
     assert LoadSettings.from_environment(wanted.to_environment()) == wanted
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"BUSYHOUR_SPEED": "fast"}, {"BUSYHOUR_SPEED": "0"}, {"BUSYHOUR_LATE_S": "inf"},
-     {"BUSYHOUR_SEED": "-1"}],
+     {"BUSYHOUR_SEED": "-1"}, {"BUSYHOUR_URL": "service:8000"}, {"BUSYHOUR_PARENT": "me"}],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
     (name,) = wrong
