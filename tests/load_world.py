@@ -46,13 +46,12 @@ LEAD_US: Final = 4 * S
 class Fates:
     """What may happen to one worker; instants and spans in microseconds of the master's clock.
 
-    It comes ``comes_us`` after the master; the other instants are counted from when the run begins.
-    It sleeps for ``sleeps_us`` from ``sleeps_at_us``, cannot be heard for
-    ``cut_us`` from ``cut_at_us``, loses one of ``loses_one_in`` reports, and dies at ``dies_us``.
+    Instants are counted from when the run begins. It sleeps for ``sleeps_us`` from
+    ``sleeps_at_us``, cannot be heard for ``cut_us`` from ``cut_at_us``, loses one of
+    ``loses_one_in`` reports, and dies at ``dies_us``.
     """
 
     distance_us: int = 0
-    comes_us: int = 0
     sleeps_at_us: int | None = None
     sleeps_us: int = 0
     cut_at_us: int | None = None
@@ -158,6 +157,7 @@ class World:
         return self.record.path
 
     def _begin(self) -> None:
+        assert self.coordinator.ready() == len(self.workers)
         self.coordinator.begin(self.now_us + 2 * S)
         header = header_of(self.trace.conditions, speed=SPEED, url="http://x", about={})
         self.record = RunRecord(
@@ -305,10 +305,8 @@ class Worker:
         self._sent: dict[tuple[int, int, int, int], Truth] = {}
 
     def come(self) -> None:
-        world, comes_us = self._world, self._world.now_us + self._fates.comes_us
         self._talk = WorkerTalk(self._send_up, "hash", self._play, lambda: None, self.clock_us)
-        self._when_awake(comes_us, self._hello)
-        assert world.now_us <= comes_us
+        self._hello()
 
     def clock_us(self) -> int:
         now_us, slept_us = self._world.now_us, 0
@@ -325,9 +323,7 @@ class Worker:
             (self.cut_at_us, fates.cut_us),
             (self.sleeps_at_us, fates.sleeps_us),
         )
-        if any(at is not None and MISSED_US < now_us - at < span for at, span in silences):
-            return False
-        return self._world.origin_us + fates.comes_us <= now_us
+        return not any(at is not None and MISSED_US < now_us - at < span for at, span in silences)
 
     def send_down(self, kind: str, data: dict[str, Any]) -> None:
         """A message of the master."""
@@ -450,7 +446,7 @@ def drawn_fates(draw: random.Random, *, trouble: bool) -> Fates:
     if not trouble:
         return fates
     span_s = 40
-    what = draw.randint(0, 5)
+    what = draw.randint(0, 4)
     moment_us = draw.randint(0, span_s * S)
     if what == 1:
         return replace(fates, sleeps_at_us=moment_us, sleeps_us=draw.randint(1, 20 * S))
@@ -460,6 +456,4 @@ def drawn_fates(draw: random.Random, *, trouble: bool) -> Fates:
         return replace(fates, loses_one_in=draw.randint(1, 6))
     if what == 4:
         return replace(fates, dies_us=moment_us)
-    if what == 5:
-        return replace(fates, comes_us=moment_us)
     return fates

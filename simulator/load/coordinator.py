@@ -71,7 +71,7 @@ class _Worker:
 
 
 class Coordinator:
-    """One run. ``shares`` workers are expected; a share goes to whoever says hello next.
+    """One run. ``shares`` workers are expected, and each that is ready gets a share.
 
     Instants are those of the master's clock. ``start_us`` is set by :meth:`begin`.
     """
@@ -228,10 +228,6 @@ class Coordinator:
     def troubles(self) -> list[str]:
         """What keeps the run from being judged, one line each."""
         found = self.misfits()
-        given = {each.share for each in self._workers.values()}
-        vacant = [share for share in range(self.shares) if share not in given]
-        if vacant:
-            found.append(f"{len(vacant)} of {self.shares} workers never came")
         for name, each in self._workers.items():
             if each.share is None:
                 continue

@@ -41,7 +41,7 @@ _LEAD_US: Final = 2_000_000
 """From the plan to the first offer: workers start their users meanwhile."""
 
 _GRACE_S: Final = 60.0
-"""How long a run may go on after it should have been over, for a worker that never came."""
+"""How long a run may go on after it should have been over, for a worker that does not get on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,12 @@ class MasterTalk:
         return {HELLO: self._on_hello, PONG: self._on_pong, REPORT: self._on_report}
 
     def share_out(self) -> None:
-        """Tell every worker that has come its share."""
+        """Tell every worker that is ready its share. One that comes later gets none."""
         assert self.coordinator is not None
         for worker in self.coordinator.workers:
-            self._tell_plan(worker)
+            plan = self.coordinator.plan_for(worker)
+            if plan is not None:
+                self._send(PLAN, packed(plan), worker)
 
     def _on_hello(self, msg: Message, **_: object) -> None:
         if self.coordinator is None:
@@ -76,7 +78,6 @@ class MasterTalk:
         )
         if not known:
             self._ask(msg.node_id)
-        self._tell_plan(msg.node_id)
 
     def _on_report(self, msg: Message, **_: object) -> None:
         if self.coordinator is not None:
@@ -84,12 +85,6 @@ class MasterTalk:
 
     def _ask(self, worker: str) -> None:
         self._send(PING, {"sent_us": self._clock_us()}, worker)
-
-    def _tell_plan(self, worker: str) -> None:
-        assert self.coordinator is not None
-        plan = self.coordinator.plan_for(worker)
-        if plan is not None:
-            self._send(PLAN, packed(plan), worker)
 
 
 class WorkerTalk:
