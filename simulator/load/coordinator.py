@@ -6,8 +6,8 @@ from importlib.metadata import version
 from typing import Final
 
 from simulator.load.clocks import SAME_CLOCK, ClockComparison, Offset
-from simulator.load.lateness import Lateness
 from simulator.load.messages import Plan, Report
+from simulator.load.meters import Meters
 from simulator.load.shares import Union, union_of
 from simulator.trace import CallTrace
 
@@ -90,7 +90,7 @@ class Coordinator:
         self.run = run
         self.shares = shares
         self.start_us: int | None = None
-        self.lateness = Lateness(late_us)
+        self.meters = Meters(late_us)
         self._rows = len(trace)
         self.trace_hash = trace_hash
         self._speed = speed
@@ -158,7 +158,7 @@ class Coordinator:
             known.start_us,
             self._speed,
             self._prefix,
-            self.lateness.limit_us,
+            self.meters.late_us,
         )
 
     @property
@@ -184,7 +184,7 @@ class Coordinator:
             return
         rows = accounts.told_rows()
         known.rows, known.missed = rows or [], known.missed or rows is None
-        self.lateness.add(accounts.late, accounts.worst_us, accounts.counts)
+        self.meters.add(accounts.meters)
         known.done = True
 
     def batches(self, *, all_of_them: bool = False) -> list[Batch]:

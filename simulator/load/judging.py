@@ -81,6 +81,7 @@ def judge_load(
         statistics=statistics,
         thresholds=scenario.thresholds,
         offered=history.calls_offered,
+        measured=coordinator.meters.latencies(),
         doubts=[
             *([RESTARTED] if history.restarted else []),
             *heard.doubts,
@@ -98,11 +99,11 @@ def _doubts(coordinator: Coordinator, union: Union) -> Iterator[str]:
         yield f"{len(union.lost)} rows were lost: {row_ranges(union.lost)}{why}"
     else:
         yield from troubles
-    lateness = coordinator.lateness
-    if lateness.late > MOST_LATE * lateness.sends:
+    meters = coordinator.meters
+    if meters.late > MOST_LATE * meters.sends:
         yield (
-            f"{lateness.late} of {lateness.sends} events were sent more than "
-            f"{lateness.limit_us / 1e6:g} s late, the worst by {lateness.worst_us / 1e6:.3f} s: "
+            f"{meters.late} of {meters.sends} events were sent more than "
+            f"{meters.late_us / 1e6:g} s late, the worst by {meters.behind.most_us / 1e6:.3f} s: "
             "the generator was the bottleneck; use more workers or a lower speed"
         )
 

@@ -309,13 +309,13 @@ class ScenarioUnfit(ValueError):
 
 
 def _workers_line(coordinator: Coordinator) -> str:
-    lateness = coordinator.lateness
+    meters = coordinator.meters
     told = coordinator.told()
     width_us = max((each.offset.width_us for each in told), default=0)
     return (
-        f"  {len(told)} of {coordinator.shares} workers, {lateness.sends:,} events, sent late by "
-        f"at most {lateness.quantile_us(0.99) / 1000:.1f} ms (p99), {lateness.worst_us / 1000:.1f} "
-        f"ms (worst), clocks known to {width_us / 1000:.1f} ms"
+        f"  {len(told)} of {coordinator.shares} workers, {meters.sends:,} events, sent late by "
+        f"at most {meters.behind.quantile_us(0.99) / 1000:.1f} ms (p99), "
+        f"{meters.behind.most_us / 1000:.1f} ms (worst), clocks known to {width_us / 1000:.1f} ms"
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from simulator.load.answers import Answer
+from simulator.load.meters import Meters
 from simulator.load.player import NOT_DUE, OVER, Player, Sent, Share
 from simulator.load.shares import rows_digest, share_of
 from simulator.trace import CallTrace
@@ -30,13 +31,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Accounts(msgspec.Struct, frozen=True):
-    """What a worker says at the end: the rows it played or found not to be due, and how late."""
+    """What a worker says at the end: the rows it played or found not to be due, and how it did."""
 
     rows: bytes
     digest: str
-    late: int
-    worst_us: int
-    counts: list[int]
+    meters: Meters
 
     def told_rows(self) -> list[int] | None:
         """The rows, or None where they are not those that were meant."""
@@ -102,14 +101,8 @@ def report_of(plan: Plan, player: Player, number: int, told_us: int, *, final: b
     accounts = None
     if final:
         rows = player.rows_in(OVER, NOT_DUE)
-        lateness = player.lateness
-        accounts = Accounts(
-            zlib.compress(np.array(rows, np.int64).tobytes(), 1),
-            rows_digest(rows),
-            lateness.late,
-            lateness.worst_us,
-            lateness.counts,
-        )
+        packed_rows = zlib.compress(np.array(rows, np.int64).tobytes(), 1)
+        accounts = Accounts(packed_rows, rows_digest(rows), player.meters)
     return Report(
         plan.run,
         plan.share,

@@ -18,7 +18,7 @@ from service.calls import Event, Lookup, Outcome
 from simulator.engines.lookups import LookupPlan
 from simulator.engines.schedule import hearings_of
 from simulator.load.answers import Answer
-from simulator.load.lateness import Lateness
+from simulator.load.meters import Meters
 from simulator.trace import NEVER, AfterOn, CallTrace, EndKind
 
 CALLS: Final = "/api/v1/calls"
@@ -99,7 +99,7 @@ class Player:
         self._halted = False
         self._sent: list[Sent] = []
         self._answers: dict[Answer, int] = {}
-        self.lateness = Lateness(late_us)
+        self.meters = Meters(late_us)
         self._read_lives(trace)
         self._read_hearings(trace)
         self._read_dependents(trace)
@@ -109,6 +109,7 @@ class Player:
             elif offer_us != NEVER:
                 self._drop(place, NOT_DUE)
         heapify(self._heap)
+        self._answered_us = [0] * len(self._rows)
         self._planned_us = [self._wall_us(at) if at != NEVER else 0 for at in self._offer_us]
 
     # --- what the sender asks -------------------------------------------------------------
@@ -124,7 +125,7 @@ class Player:
             return None
         due_us, place, hearing = heappop(heap)
         if not self._halted:
-            self.lateness.note(now_us - due_us)
+            self.meters.sent(now_us - max(due_us, self._answered_us[place]))
         if self._state[place] == WAITING:
             self._state[place] = LIVES
         request = self._under_way[place] = self._request(place, hearing, due_us, now_us)
@@ -142,6 +143,8 @@ class Player:
         """Note the answer to a request, and plan what follows."""
         place = self._place[request.row]
         del self._under_way[place]
+        self._answered_us[place] = now_us
+        self.meters.latency[min(request.kind, _END)].note(now_us - request.due_us)
         index = self._answers.setdefault(answer, len(self._answers))
         self._sent.append(Sent(request.row, request.kind, request.invoke_us, now_us, index))
         self._follow(place, request.kind, answer, now_us)

@@ -24,7 +24,7 @@ LATENCY_NAMES: Final = tuple(
     for operation in ("offer", "accept", "start", "refer", "end")
     for figure in ("p50", "p95", "p99", "max")
 )
-"""Figures of the live engine alone: from when an event was due to its answer."""
+"""Figures of runs in wall-clock time alone: from when an event was due to its answer."""
 
 _NUMBER: Final = r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?"
 THRESHOLD_PATTERN: Final = rf"^ *value *(<=|>=|==|!=|<|>) *{_NUMBER} *$"

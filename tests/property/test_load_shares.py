@@ -12,7 +12,7 @@ from simulator.load.answers import Answer
 from simulator.load.player import LEFT_OUT, NOT_DUE, OVER, Player, Share
 from simulator.load.shares import row_ranges, share_of, union_of
 from simulator.trace import NEVER, CallTrace
-from tests.strategies import traces
+from tests.strategies import Row, conditions, make_trace, traces
 
 ADMITTED = Answer("ok", "admitted")
 ACCEPTED = Answer("ok", "accepted")
@@ -143,3 +143,29 @@ def test_a_request_that_is_given_back_is_due_again(trace: CallTrace) -> None:
     again = player.take(due_us)
     assert again is not None
     assert (again.row, again.kind, again.body) == (request.row, request.kind, request.body)
+
+
+def test_what_its_own_answer_held_up_is_no_lateness_of_the_sender() -> None:
+    """A call of 2 ms whose offer is answered after 50: what follows is sent at once."""
+    trace = make_trace(conditions(1), [Row(offer=100, setup=1, connect=1)])
+    player = Player(trace, Share(np.arange(1), 0, 0.001, "p"), 1000)
+    now_us = 100_000
+    for kind, takes_us in ((0, 50_000), (1, 10), (2, 10), (4, 10)):
+        request = player.take(now_us)
+        assert request is not None
+        assert request.kind == kind
+        now_us += takes_us
+        player.answered(request, GOOD[kind], now_us)
+    assert player.finished
+    meters = player.meters
+    assert (meters.sends, meters.late, meters.behind.most_us) == (4, 0, 0)
+    assert meters.latencies()["offer_latency_max_ms"] == 50.0
+    assert meters.latencies()["accept_latency_max_ms"] == pytest.approx(49.01)
+
+
+def test_what_nobody_held_up_is_late() -> None:
+    trace = make_trace(conditions(1), [Row(offer=100), Row(offer=100)])
+    player = Player(trace, Share(np.arange(2), 0, 1.0, "p"), 1000)
+    assert player.take(1000) is not None
+    assert player.take(1101) is not None
+    assert (player.meters.late, player.meters.behind.most_us) == (1, 1001)

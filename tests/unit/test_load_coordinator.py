@@ -140,7 +140,7 @@ def test_every_share_is_given_once_and_told_of() -> None:
     assert coordinator.all_told({"a", "b"})
     assert coordinator.union().whole
     assert coordinator.troubles() == []
-    assert coordinator.lateness.sends == 7 * 4
+    assert coordinator.meters.sends == 7 * 4
 
 
 def test_messages_are_the_same_on_the_other_side() -> None:

@@ -1,5 +1,6 @@
-"""Small parts of runs through Locust: answers, lateness, users, settings."""
+"""Small parts of runs through Locust: answers, meters, users, settings."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.load.answers import Answer, AnswerReader
-from simulator.load.lateness import Lateness
 from simulator.load.master import Load
+from simulator.load.meters import Histogram, Meters
 from simulator.load.profile import LEAST_USERS, MOST_USERS, UserProfile
 from simulator.load.settings import LoadSettings, SettingInvalid
 from simulator.scenario import Scenario
+from simulator.scenario_file.judging import LATENCY_NAMES
 from tests.load_runs import ADMITTED, trace_of
 
 
@@ -45,15 +47,46 @@ def test_errors_are_definite_only_where_nothing_was_sent() -> None:
     assert reader.read(0, None, None).result == "indefinite"
 
 
-@given(st.lists(st.integers(0, 10**7), min_size=1), st.sampled_from([0.5, 0.9, 0.99, 1.0]))
-def test_a_quantile_of_lateness_is_bounded_from_above(behind: list[int], share: float) -> None:
-    lateness = Lateness(1000)
-    for each in behind:
-        lateness.note(each)
-    at_most = lateness.quantile_us(share)
-    assert sum(each <= at_most for each in behind) >= share * len(behind)
-    assert lateness.worst_us == max(behind)
-    assert lateness.late == sum(each > 1000 for each in behind)
+times = st.lists(st.integers(0, 2**40), min_size=1)
+
+
+@given(times, times, st.sampled_from([0.5, 0.9, 0.99, 1.0]))
+def test_a_quantile_is_bounded_from_above_and_closely(
+    one: list[int], other: list[int], share: float
+) -> None:
+    whole, part = Histogram(), Histogram()
+    for us in one:
+        whole.note(us)
+    for us in other:
+        part.note(us)
+    whole.add(part)
+    together = sorted([*one, *other])
+    at_most = whole.quantile_us(share)
+    exact = together[max(math.ceil(share * len(together)) - 1, 0)]
+    assert exact <= at_most <= exact * 65 / 64
+    assert whole.count == len(together)
+    assert whole.quantile_us(1.0) == whole.most_us == together[-1]
+
+
+def test_an_empty_histogram_has_no_quantiles() -> None:
+    assert Histogram().quantile_us(0.5) == 0
+    assert Meters(1000).latencies() == {}
+
+
+def test_meters_of_workers_add_up() -> None:
+    meters, other = Meters(1000), Meters(1000)
+    meters.sent(10)
+    other.sent(1001)
+    other.latency[0].note(5000)
+    meters.add(other)
+    assert (meters.sends, meters.late, meters.behind.most_us) == (2, 1, 1001)
+    assert meters.latencies() == {
+        "offer_latency_p50_ms": 5.0,
+        "offer_latency_p95_ms": 5.0,
+        "offer_latency_p99_ms": 5.0,
+        "offer_latency_max_ms": 5.0,
+    }
+    assert set(meters.latencies()) < set(LATENCY_NAMES)
 
 
 def test_users_follow_the_calls_in_progress_within_bounds() -> None:
