@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from simulator.engines.service_process import ServiceProcess, Tokens
 from simulator.history import read_history
 from tests.e2e.running import (
     ROOT,
@@ -239,6 +240,18 @@ def test_processes_share_the_trace_and_a_missed_threshold_has_its_exit_code(
     assert "2 of 2 workers" in ended.out
     assert "THRESHOLDS FAILED calls" in ended.out
     assert union(tmp_path) == "0 rows by several, 0 by none"
+
+
+def test_a_service_that_checks_and_then_acts_is_a_failure(tmp_path: Path, scenario: Path) -> None:
+    tokens = Tokens(*TOKENS.values())
+    settings = {"testbed": "true", "max_concurrent_calls": "8"}
+    program = ("simulator.selftest.concurrency", "check-then-act")
+    with ServiceProcess(settings, tokens, program=program) as process:
+        url = process.wait_until_ready()
+        # All calls in half a second: many come into the moment between the check and the act.
+        ended = load(tmp_path, scenario, "--target", url, "--configure", "--speed", 240, *PATIENT)
+    assert ended.code == 1, ended.out + ended.err
+    assert "FAIL calls: history.over_admission is broken" in ended.out
 
 
 def union(cwd: Path) -> str:
