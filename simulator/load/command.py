@@ -146,8 +146,9 @@ def _run_locust(
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
     command += [*crew.locust_options, "--host", settings.url, *locust_options]
     paths = [str(LOCUSTFILE.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("BUSYHOUR_")}
     environment = {
-        **os.environ,
+        **inherited,
         **settings.to_environment(),
         "PYTHONPATH": os.pathsep.join(paths),
     }
