@@ -290,11 +290,13 @@ def test_a_restart_that_is_interrupted_is_in_the_history(tmp_path: Path) -> None
 def test_a_change_of_limits_that_reached_nobody_is_not_in_force_after_the_restart(
     tmp_path: Path,
 ) -> None:
-    changes = [LimitsChange(20, max_concurrent_calls=1)]
+    # Far apart: a kill is done in a thread, while counted time goes on.
+    changes = [LimitsChange(20_000, max_concurrent_calls=1)]
     trace = make_trace(
-        conditions(2, duration_us=100, changes=changes), [Row(at, hold=20) for at in (60, 61, 62)]
+        conditions(2, duration_us=100_000, changes=changes),
+        [Row(at, hold=2_000) for at in (80_000, 80_001, 80_002)],
     )
-    kills = [ServiceKill(at_us=10, restart_after_us=30)]
+    kills = [ServiceKill(at_us=1_000, restart_after_us=40_000)]
     played = play(trace, tmp_path, world=World(stays_down=True), kills=kills)
     (change,) = [each for each in played.history.operations if each.op == "limits"]
     assert change.result == "failed"
