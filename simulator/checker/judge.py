@@ -174,7 +174,9 @@ def _judge_stretch(
     judge_growth(reads, found)
     found.bounds.clear()
     if base is not None:
-        reads = [each for each in reads if each.low_us >= base.low_us]
+        # Of two reads at once, others may have been counted between them in either order.
+        since_us = base.low_us if whole.header.complete else base.high_us + 1
+        reads = [each for each in reads if each is base or each.low_us >= since_us]
     CounterBounds(slots, whole.names, whole.limits, evidence, figures, others_from_us).judge(
         reads, found
     )
