@@ -160,17 +160,19 @@ def _judge_stretch(
         {str(name): count for name, count in left_over.items()},
     )
     evidence = Evidence(columns, whole.operations)
+    may_expire = deadlines != HistoryDeadlines()
     Admissions(
-        columns, whole.names, slots, whole.limits, whole.changes, evidence, others_from_us
-    ).judge(found)
-    judge_tenancy(windows, whole.names, whole.limits, whole.changes, evidence, found)
-    judge_answers(
         columns,
         whole.names,
+        slots,
+        whole.limits,
+        whole.changes,
         evidence,
-        found,
-        may_expire=deadlines != HistoryDeadlines(),
-    )
+        others_from_us,
+        may_expire,
+    ).judge(found)
+    judge_tenancy(windows, whole.names, whole.limits, whole.changes, evidence, found)
+    judge_answers(columns, whole.names, evidence, found, may_expire=may_expire)
     judge_growth(reads, found)
     found.bounds.clear()
     if base is not None:
