@@ -35,8 +35,8 @@ def erlang_c(offered_erlangs: float, servers: int) -> float:
 
     C = n B / (n - a (1 - B)), with a = ``offered_erlangs``, n = ``servers`` and Erlang's B.
 
-    Source: A. K. Erlang, 1917 (see :func:`~simulator.analytics.loss.erlang_b`); this form in
-    V. B. Iversen, "Teletraffic Engineering and Network Planning", DTU, 2015, "Erlang's C-formula".
+    Source: A. K. Erlang, 1917 (see :func:`~simulator.analytics.loss.erlang_b`), written by B as in
+    V. B. Iversen, "Teletraffic Engineering and Network Planning", DTU, 2010.
     Domain: Poisson arrivals, exponential holding times, callers who wait as long as it takes,
     0 <= a < n (otherwise the queue grows without bound), n <= 1,000,000. Unlike B it depends on the
     distribution of holding times. Precision: relative error below 1e-10 up to 100,000 servers.

@@ -44,6 +44,14 @@ def precise_erlang_b(offered: str, servers: int) -> float:
         return float(1 / inverse)
 
 
+def test_hundred_erlang_at_one_per_cent() -> None:
+    """In rational numbers 0.00979 with 117 servers, 0.01157 with one less."""
+    for servers, digits in ((117, "0.00979"), (116, "0.01157")):
+        assert f"{float(exact_erlang_b(Fraction(100), servers)):.5f}" == digits
+        assert f"{erlang_b(100.0, servers):.5f}" == digits
+    assert servers_for_blocking(100.0, 0.01) == 117
+
+
 LARGE = [("500", 1_000), ("99000", 100_000), ("100000", 100_000), ("3e5", 100_000), ("700", 900)]
 
 
