@@ -46,7 +46,10 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: formulas.shared_group(3, []), "tenants is empty"),
     (lambda: formulas.shared_group(100_001, [TENANT(1.0)]), "limit is 100001"),
     (lambda: formulas.shared_group(3, [TENANT(1.0, 1, 2)]), r"tenants\[0\]\.reserved is 2, above"),
-    (lambda: formulas.shared_group(3, [TENANT(1.0, None, 2)] * 2), "4 slots are reserved"),
+    (
+        lambda: formulas.shared_group(3, [TENANT(1.0, None, 2)] * 2),
+        "limit is 3, it must be at least the 4",
+    ),
     (lambda: formulas.shared_group(3, [TENANT(1.0, sources=0)]), r"tenants\[0\]\.sources is 0"),
     (lambda: formulas.shared_group(3, [TENANT(1.0, -1)]), r"tenants\[0\]\.cap is -1"),
     (lambda: formulas.trunk_reservation(3, []), "classes is empty"),
