@@ -97,10 +97,10 @@ def engset(
         raise QuestionInvalid("give exactly one of --per-idle-source and --per-source")
     if per_source is None:
         assert per_idle_source is not None
-        alpha = typed.erlangs("--per-idle-source", per_idle_source)
+        alpha = typed.erlangs("--per-idle-source", per_idle_source, like="0.25")
         found = analytics.engset(group, callers, per_idle_source=alpha)
     else:
-        intended = typed.erlangs("--per-source", per_source)
+        intended = typed.erlangs("--per-source", per_source, like="0.2")
         found = analytics.engset(group, callers, per_source=intended)
     return Answer(
         "Engset",

@@ -30,9 +30,9 @@ def number(option: str, text: str, what: str = "a number", like: str = "1.5") ->
     return float(text)
 
 
-def erlangs(option: str, text: str) -> float:
+def erlangs(option: str, text: str, like: str = "12.5") -> float:
     """Traffic, like ``12.5``."""
-    return number(option, text, "a number of erlangs", "12.5")
+    return number(option, text, "a number of erlangs", like)
 
 
 def share(option: str, text: str) -> float:

@@ -136,6 +136,14 @@ def test_an_interval_without_calls_has_no_blocking(erlang: Ask) -> None:
         ("c --traffic 3 --hold 1s --servers 4.5", "--servers: '4.5' is not a whole number, 0 or"),
         ("c --traffic 3 --hold 1s --servers 9 --service-level 80%", "not both"),
         ("extended-b --traffic 9 --servers 30 --recall 50", "write 50% for 50 in a hundred"),
+        (
+            "engset --servers 3 --sources 4 --per-source 20%",
+            "a number of erlangs; write it like 0.2",
+        ),
+        (
+            "c --traffic 2e6 --hold 1s --within 1s --service-level 80%",
+            "--traffic is 2000000.0: more",
+        ),
         ("engset --servers 3 --sources 4 --per-source 1.5", "--per-source is 1.5, it must be >= 0"),
         ("caps --slots 9 --tenant a=-4", "--tenant a: its traffic is -4.0"),
         ("caps --slots 9 --tenant a=4,reserved=5 --tenant b=4,reserved=5", "--slots is 9, it must"),
