@@ -45,19 +45,34 @@ def _certainty(plan: Plan) -> str:
 
 
 def _worst_interval(plan: Plan) -> Iterator[str]:
-    """Why the worst clock interval is not as the average over the run."""
     at = plan.at_answer
     worst = at.worst_interval
     if worst is None or worst.blocking is None or at.blocking is None:
         return
-    place = at.intervals.index(worst)
-    there = plan.offered[place].erlangs
-    busiest = max(plan.offered, key=lambda each: each.erlangs)
+    first, *more = worst_interval_reasons(plan)
     yield (
         f"In the worst interval, {span(worst)}, blocking is {interval_text(worst.blocking)} "
-        f"against {percent(at.blocking.value)} over the whole run: it has "
-        f"{_shares(worst, at.intervals)}. Calls in progress, were there always room, average "
-        f"{there:,.1f} erlang there and {plan.offered_erlangs:,.1f} over the run. "
+        f"against {percent(at.blocking.value)} over the whole run. {first}"
+    )
+    yield from more
+    if plan.worst_answer is not None:
+        each = " of every tenant" if plan.per_tenant else ""
+        yield (
+            f"For the worst interval{each} to meet {percent(plan.target.value)} as well, "
+            f"{plan.worst_answer:,} slots are needed ({plan.worst_answer - plan.answer:+,})."
+        )
+
+
+def worst_interval_reasons(plan: Plan) -> Iterator[str]:
+    """Why the worst clock interval of the answer is not as the average over the run."""
+    worst = plan.at_answer.worst_interval
+    if worst is None or worst.blocking is None:
+        return
+    intervals = plan.at_answer.intervals
+    there = plan.offered[intervals.index(worst)].erlangs
+    yield (
+        f"{span(worst)} has {_shares(worst, intervals)}. Calls in progress, were there always "
+        f"room, average {there:,.1f} erlang there and {plan.offered_erlangs:,.1f} over the run. "
         f"{_why(is_busier=there > plan.offered_erlangs)}"
     )
     rest = plan.worst_with_room_for_all
@@ -66,16 +81,11 @@ def _worst_interval(plan: Plan) -> Iterator[str]:
             f"Of the {percent(worst.blocking.value)} there, {percent(rest.value)} would be left "
             "with room for all: turned away by tenants' own limits."
         )
+    busiest = max(plan.offered, key=lambda each: each.erlangs)
     if busiest.from_us != worst.from_us:
         yield (
             f"The busiest interval is {span(busiest)} ({busiest.erlangs:,.1f} erlang); losses come "
             "where calls arrive faster than slots are freed, which is earlier or later than that."
-        )
-    if plan.worst_answer is not None:
-        each = " of every tenant" if plan.per_tenant else ""
-        yield (
-            f"For the worst interval{each} to meet {percent(plan.target.value)} as well, "
-            f"{plan.worst_answer:,} slots are needed ({plan.worst_answer - plan.answer:+,})."
         )
 
 

@@ -92,7 +92,8 @@ def sensitivity_of(
         notes.append("the load of few callers is varied by their number, in whole callers")
     if any(row.needed is None and row.at_answer is not None for row in rows):
         notes.append(
-            "none is enough: with room for all, tenants' own limits alone turn away more than that"
+            "none is enough: with room for all, tenants' own limits alone turn away more than the "
+            "target allows; those limits have to grow as well"
         )
     return Sensitivity(
         replications=count,

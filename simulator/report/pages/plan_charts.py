@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from simulator.planning.explanation import worst_interval_reasons
 from simulator.planning.formula import FormulaKind
 from simulator.planning.result import Plan
 from simulator.planning.target import BLOCKING
@@ -20,6 +21,7 @@ from simulator.report.pages.blocks import (
     Section,
     Shape,
     Table,
+    Text,
 )
 from simulator.report.pages.plan_words import (
     slots_words,
@@ -192,9 +194,9 @@ def worst_section(plan: Plan) -> Section | None:
         ),
         sortable=True,
     )
-    return Section(
-        "worst", "Worst interval", (blocking, offered, Folded("All intervals", (table,)))
-    )
+    why = tuple(map(Text, worst_interval_reasons(plan)))
+    folded = Folded("All intervals", (table,))
+    return Section("worst", "Worst interval", (blocking, *why, offered, folded))
 
 
 def _worst_sentence(plan: Plan) -> str:

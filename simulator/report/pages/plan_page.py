@@ -278,6 +278,10 @@ def _assumptions_section(plan: Plan) -> Section:
         "Assumptions",
         (
             Sentences(plan.assumptions),
-            Folded("The plan as it is printed", (Code("\n".join(plan_lines(plan))),)),
+            Folded(
+                "The plan as it is printed",
+                (Code("\n".join(plan_lines(plan))),),
+                on_paper=False,
+            ),
         ),
     )

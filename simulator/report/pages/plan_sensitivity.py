@@ -100,22 +100,15 @@ def _needed(plan: Plan, found: Sensitivity) -> Bars:
 
 def _needed_words(plan: Plan, found: Sensitivity) -> str:
     if found.base is None:
-        sentence = (
+        return (
             f"These {number(found.replications)} runs meet the target with no number of slots as "
             f"it is; bars start from the answer, {number(plan.answer)}."
         )
-    else:
-        sentence = (
-            f"By the average of {number(found.replications)} runs, {slots_words(found.base.slots)} "
-            f"({between_words(found.base)}) meet the target as it is; that is what the bars start "
-            "from, without the caution of the answer's interval."
-        )
-    if plan.with_room_for_all is not None and any(row.needed is None for row in found.rows):
-        sentence += (
-            " Where none is enough, tenants' own limits turn away more than the target allows; "
-            "those limits have to grow as well."
-        )
-    return sentence
+    return (
+        f"By the average of {number(found.replications)} runs, {slots_words(found.base.slots)} "
+        f"({between_words(found.base)}) meet the target as it is; that is what the bars start "
+        "from, without the caution of the answer's interval."
+    )
 
 
 def _needed_bar(base: int, row: SensitivityRow) -> Bar:
@@ -180,7 +173,7 @@ def _table(plan: Plan, found: Sensitivity) -> Table:
         more = "–"
         if row.needed is not None and base is not None:
             more = signed(row.needed.slots - base.slots)
-        label = row.label.replace("-", MINUS)
+        label = row.label.replace("-", MINUS).replace(" %", f"{THIN_SPACE}%")
         rows.append((label, _needed_cell(row.needed), more, formats.estimate_cell(row.at_answer)))
     if (node := found.node) is not None:
         rows.append(
@@ -229,7 +222,7 @@ def growth_section(plan: Plan) -> Section | None:
     parts = (_growth_needed(plan, found), _growth_at_answer(plan, found.growth))
     table = Table(
         key="growth-table",
-        caption="Month by month",
+        caption="Slots needed, and what comes of keeping the answer",
         columns=(
             Column("Month", words=True),
             Column("Load"),
