@@ -52,7 +52,7 @@ def _worst_interval(plan: Plan) -> Iterator[str]:
     first, *more = worst_interval_reasons(plan)
     yield (
         f"In the worst interval, {span(worst)}, blocking is {interval_text(worst.blocking)} "
-        f"against {percent(at.blocking.value)} over the whole run. {first}"
+        f"against {percent(at.blocking.value)} over the whole run. It {first}"
     )
     yield from more
     if plan.worst_answer is not None:
@@ -64,14 +64,17 @@ def _worst_interval(plan: Plan) -> Iterator[str]:
 
 
 def worst_interval_reasons(plan: Plan) -> Iterator[str]:
-    """Why the worst clock interval of the answer is not as the average over the run."""
+    """Why the worst clock interval of the answer is not as the average over the run.
+
+    The first sentence begins behind the name of the interval.
+    """
     worst = plan.at_answer.worst_interval
     if worst is None or worst.blocking is None:
         return
     intervals = plan.at_answer.intervals
     there = plan.offered[intervals.index(worst)].erlangs
     yield (
-        f"{span(worst)} has {_shares(worst, intervals)}. Calls in progress, were there always "
+        f"has {_shares(worst, intervals)}. Calls in progress, were there always "
         f"room, average {there:,.1f} erlang there and {plan.offered_erlangs:,.1f} over the run. "
         f"{_why(is_busier=there > plan.offered_erlangs)}"
     )
@@ -130,10 +133,12 @@ def _tenants(plan: Plan) -> Iterator[str]:
     if not plan.is_of_all or not over:
         return
     name, blocking = max(over, key=lambda pair: pair[1])
+    those = f"{len(over)} of {len(tenants)} tenants are above it by themselves, most of all {name}"
+    if len(over) == 1:
+        those = f"{name} is above it by itself,"
     yield (
-        f"The target holds for all calls together; {len(over)} of {len(tenants)} tenants are "
-        f"above it by themselves, most of all {name} with {percent(blocking)}. --per-tenant plans "
-        "for each of them."
+        f"The target holds for all calls together; {those} with {percent(blocking)}. --per-tenant "
+        "plans for each tenant."
     )
 
 

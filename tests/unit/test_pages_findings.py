@@ -48,7 +48,7 @@ def test_a_plan_says_its_answer_and_how_sure_it_is() -> None:
         "30m to 45m has 25 % of the calls and 57 % of the losses.",
         "average 48.5 erlang there and 40.2 over the run. Blocking grows much faster than load",
         "0.20 % would be left with room for all",
-        "1 of 2 are above 1 % by themselves.",
+        "b|b is above 1 % by itself.",
         "Modified offered load is Erlang B of the load at each instant",
         "rejected callers try again [both].",
         "the rate varies [Erlang B].",

@@ -137,6 +137,7 @@ def test_a_target_out_of_reach_names_what_bounds_it(office: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--target", "blockng<0.01"), "busyhour: --target: 'blockng' is not a statistic"),
         (("--target", "blockng<0.01"), "did you mean 'blocking'"),
         (("--target", "blocking<0.01", "--worst-interval", "15"), "--worst-interval: '15' has no"),
         (("--target", "blocking<0.01", "--worst-interval", "2h"), "longer than the run"),

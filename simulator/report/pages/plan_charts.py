@@ -194,9 +194,18 @@ def worst_section(plan: Plan) -> Section | None:
         ),
         sortable=True,
     )
-    why = tuple(map(Text, worst_interval_reasons(plan)))
+    why = _worst_reasons(plan)
     folded = Folded("All intervals", (table,))
     return Section("worst", "Worst interval", (blocking, *why, offered, folded))
+
+
+def _worst_reasons(plan: Plan) -> tuple[Text, ...]:
+    worst = plan.at_answer.worst_interval
+    reasons = list(worst_interval_reasons(plan))
+    if worst is None or not reasons:
+        return ()
+    named = f"{formats.span(worst.from_us, worst.until_us)} {reasons[0]}"
+    return tuple(map(Text, [named, *reasons[1:]]))
 
 
 def _worst_sentence(plan: Plan) -> str:

@@ -185,11 +185,12 @@ def _tenant_section(plan: Plan) -> Section | None:
     over = [name for name, blocking in found.items() if not plan.target.met_by(blocking.value)]
     sentence = f"The target is of {statistic_words(plan)}, which is known of all calls only."
     if is_compared:
-        sentence = (
-            f"{len(over)} of {len(tenants)} are above {target_percent(plan)} by themselves."
-            if over
-            else f"All {len(tenants)} are within {target_percent(plan)} by themselves."
-        )
+        above = f"above {target_percent(plan)} by"
+        sentence = f"All {len(tenants)} are within {target_percent(plan)} by themselves."
+        if len(over) == 1:
+            sentence = f"{over[0]} is {above} itself."
+        elif over:
+            sentence = f"{len(over)} of {len(tenants)} are {above} themselves."
     figure = Bars(
         key="tenant-bars",
         title=f"Blocking of each tenant with {slots_words(plan.answer)}",
