@@ -11,10 +11,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.cdr.mappings import parse_columns
+from simulator.cdr.reader import ReadOptions, read_calls
+from simulator.cdr.recorded import CallEnd, RecordedCalls
 from simulator.conditions import NEVER
-from simulator.fit.call_log import CallEnd, CallLog
-from simulator.fit.mappings import parse_columns
-from simulator.fit.reader import ReadOptions, read_call_log
 from tests import call_records as records
 from tests.call_records import START, Call
 
@@ -96,14 +96,14 @@ def call_lists(draw: st.DrawFn) -> list[Call]:
     return sorted(calls, key=lambda call: call.at_s + call.slot_s)
 
 
-def read(content: bytes, columns: str, **options: object) -> CallLog:
+def read(content: bytes, columns: str, **options: object) -> RecordedCalls:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "calls.csv"
         path.write_bytes(content)
-        return read_call_log([path], ReadOptions(parse_columns(columns), **options))  # type: ignore[arg-type]
+        return read_calls([path], ReadOptions(parse_columns(columns), **options))  # type: ignore[arg-type]
 
 
-def rows(log: CallLog) -> list[tuple[object, ...]]:
+def rows(log: RecordedCalls) -> list[tuple[object, ...]]:
     """The calls, each with everything that is known of it; callers by who is the same as whom."""
     assert log.caller is not None
     columns = (log.offer_us, log.slot_us, log.setup_us, log.hold_us, log.end, log.caller)
@@ -274,7 +274,7 @@ def test_files_of_one_log_are_one_log(calls: list[Call], parts: int) -> None:
                 path = Path(directory) / f"{part}.csv"
                 path.write_text("".join(own))
                 paths.append(path)
-        log = read_call_log(paths, ReadOptions(parse_columns(form.columns)))
+        log = read_calls(paths, ReadOptions(parse_columns(form.columns)))
     # Who called is numbered by who came first, which ties leave to the order of the files.
     assert sorted(row[:-1] for row in rows(log)) == sorted(row[:-1] for row in rows(whole))
     assert (np.diff(log.offer_us) >= 0).all()
