@@ -9,6 +9,7 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ _KINDS: Final = {
 _LOOKED_AT: Final = 1 << 12
 _NO_TEXT: Final = 0.9
 """Share of the first bytes that must stand in lines that are no text, for the file to be none."""
+_IN_QUOTES: Final = re.compile(r'"[^"]*"')
 _DELIMITERS: Final = (",", ";", "\t", "|")
 UTF_8: Final = "UTF-8"
 
@@ -291,12 +293,6 @@ class _Hashed:
 
 
 def delimiter_of(line: str) -> str:
-    """What separates the fields of a line: a comma, or what makes more fields of it."""
-
-    def fields(delimiter: str) -> int:
-        try:
-            return len(next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), []))
-        except csv.Error:
-            return 0
-
-    return max(_DELIMITERS, key=fields)  # the first of them where two make as many
+    """What separates the fields of a line: a comma, or what stands more often outside of quotes."""
+    bare = _IN_QUOTES.sub("", line)
+    return max(_DELIMITERS, key=bare.count)  # the first of them where two are as many

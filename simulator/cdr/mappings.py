@@ -342,15 +342,17 @@ def _check_named(mapping: ColumnMapping, named: Mapping[str, int], header: Seque
             if count != 1:
                 wrong = "names two columns" if count else "is not a column"
                 near = "" if count else did_you_mean(name, list(header))
-                raise MappingInvalid(f"{name!r} {wrong}{near} (the header has {_said(header)})")
+                raise MappingInvalid(f"{name!r} {wrong}{near} (the header {_said(header)})")
     elif "start" not in named or not named.keys() & {"duration", "hold", "end"}:
         missing = "when calls start" if "start" not in named else "how long calls last"
         raise MappingInvalid(
-            f"has no column of {mapping.name} that says {missing} (it has {_said(header)}); "
+            f"has no column of {mapping.name} that says {missing} (the header {_said(header)}); "
             "name your columns like --columns 'start=Date,hold=Seconds'"
         )
 
 
 def _said(header: Sequence[str]) -> str:
     said = ", ".join(header)
-    return said if len(said) <= 200 else f"{said[:200]}..."
+    if not said.strip(", "):
+        return "is empty"
+    return f"has {said}" if len(said) <= 200 else f"has {said[:200]}..."
