@@ -9,7 +9,7 @@ from simulator.checker import Alarm, HistoryJudgement, check_history
 from simulator.checker.judgement import RESTARTED
 from simulator.console import say
 from simulator.exit_codes import FAILED, INCONCLUSIVE, INVALID, PASSED
-from simulator.history import HISTORY, History, HistoryInvalid, as_line, read_history
+from simulator.history import History, HistoryInvalid, as_line, histories_in, read_history
 
 MOST_CALLS_SHOWN: Final = 12
 MOST_LINES_SHOWN: Final = 40
@@ -25,7 +25,7 @@ def check(path: Path, limit: int | None, caps: Mapping[str, int], *, as_json: bo
     """
     try:
         judged = []
-        for each in histories_in(path):
+        for each in _histories_at(path):
             history = _read(each)
             _require_tenants(history, caps, each)
             judged.append((each, check_history(history, limit, caps)))
@@ -36,12 +36,11 @@ def check(path: Path, limit: int | None, caps: Mapping[str, int], *, as_json: bo
     return next(code for code in _WORST_FIRST if code in codes)
 
 
-def histories_in(path: Path) -> list[Path]:
+def _histories_at(path: Path) -> list[Path]:
     """The histories of a run's directory, or the file itself. Raises :class:`HistoryInvalid`."""
     if not path.is_dir():
         return [path]
-    found = [path / HISTORY, *sorted(path.glob("history-*.jsonl"))]
-    found = [each for each in found if each.is_file()]
+    found = histories_in(path)
     if not found:
         raise HistoryInvalid(f"{path}: there is no history in this directory")
     return found
