@@ -17,7 +17,8 @@ ROOM_FOR_ALL: Final = MOST_CALLS
 """A limit that no run reaches."""
 
 _QUICK_WIDTH: Final = 16
-_WIDTH: Final = 3
+"""Limits looked at together where many cost little more than one; else halves serve best."""
+_WIDTH: Final = 1
 
 
 class Replicated(Protocol):
