@@ -76,9 +76,17 @@ def test_the_curve_is_logarithmic_with_the_formula_beside_it() -> None:
         "Erlang B, for the average load",
         "Modified offered load, an approximation",
     ]
-    for line, formula in zip(lines[1:], found.formulas, strict=True):
-        assert line["values"] == list(formula.at_limits)
+    # By hand: halved at each step, as long as it is above the 0.0625 % at the end of the curve.
+    assert lines[1]["values"] == pytest.approx([0.06 / 2**place for place in range(7)])
+    assert lines[2]["values"] == [*(0.03 / 2**place for place in range(6)), None]
     assert [(mark["at"], mark["across"]) for mark in marks] == [(0.01, True), (50.0, False)]
+
+
+def test_the_curve_says_when_it_rests_on_fewer_runs() -> None:
+    said = "The curve rests on 16 of the 64 runs"
+    assert said in words(seen(plan_page(plan(), "")))
+    same = replace(plan(), curve_replications=64)
+    assert "The curve rests on" not in words(seen(plan_page(same, "")))
 
 
 def test_what_formulas_say_stands_beside_the_simulation() -> None:
@@ -90,13 +98,13 @@ def test_what_formulas_say_stands_beside_the_simulation() -> None:
     ]
 
 
-def test_formulas_are_not_followed_far_below_what_was_simulated() -> None:
+def test_formulas_are_not_followed_below_what_was_simulated() -> None:
     found = plan()
-    low = replace(found.erlang_b, at_limits=(1e-3, 1.3e-4, 1.2e-4, 1e-5, 0.0, 0.0, 0.0))
+    low = replace(found.erlang_b, at_limits=(1e-2, 1e-3, 6e-4, 1e-5, 0.0, 0.0, 0.0))
     lines = chart(seen(plan_page(replace(found, formulas=(low,)), "")), "curve-chart")["lines"]
     assert isinstance(lines, list)
-    # The least simulated share is 0.0625 %, a tenth of it is the end.
-    assert lines[1]["values"] == [1e-3, 1.3e-4, 1.2e-4, None, None, None, None]
+    # The least simulated share is 0.0625 %.
+    assert lines[1]["values"] == [1e-2, 1e-3, None, None, None, None, None]
     nothing = replace(found.erlang_b, at_limits=(0.0,) * 7)
     lines = chart(seen(plan_page(replace(found, formulas=(nothing,)), "")), "curve-chart")["lines"]
     assert isinstance(lines, list)
