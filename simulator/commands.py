@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import simulator
-from simulator.call_log import CallLogInvalid, read_call_log
+from simulator.cdr.lines import CallLogInvalid
+from simulator.cdr.mappings import MappingInvalid
+from simulator.cdr.options import OptionInvalid, ReadingArguments
+from simulator.cdr.reader import read_calls
 from simulator.console import ProgressLine, report_lines, say, selftest_lines, unfinished_document
 from simulator.engines import Inconclusive
 from simulator.exit_codes import (
@@ -163,22 +166,30 @@ def run(
 
 def replay(
     path: Path,
-    columns: Mapping[str, str],
+    reading: ReadingArguments,
     limits: Limits,
     choice: EngineChoice,
     output: Output,
     command: Sequence[str],
 ) -> int:
     """Run the calls of a log against limits, and say how many found no room."""
-
+    progress = ProgressLine("replay", sys.stderr)
     try:
-        log = read_call_log(path, columns)
-        scenario = replay_scenario(path, log, limits)
+        log = read_calls(
+            [path],
+            reading.options(),
+            lambda _path, done, total: progress("reading", done, total),
+        )
+        scenario = replay_scenario(path, log, reading, limits)
         trace = replay_trace(scenario, log)
     except CallLogInvalid as error:
         return _refuse(error.problems)
-    except (ReplayInvalid, TraceInvalid) as error:
+    except (MappingInvalid, OptionInvalid, ReplayInvalid, TraceInvalid) as error:
         return _refuse([error])
+    finally:
+        progress.clear()
+    for note in log.notes:
+        say(f"{path}: {note}")
     return _run_one(scenario, trace, choice, output, command)
 
 

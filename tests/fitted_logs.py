@@ -6,7 +6,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from simulator.fit.call_log import NEVER, CallEnd, CallLog, WallClock
+from simulator.cdr.recorded import CallEnd, RecordedCalls, WallClock
+from simulator.conditions import NEVER
 
 Int64s = npt.NDArray[np.int64]
 SECOND = 1_000_000
@@ -25,7 +26,7 @@ def call_log(
     tenants: tuple[str, ...] = ("acme",),
     dated: bool = True,
     resolution_us: int = SECOND,
-) -> CallLog:
+) -> RecordedCalls:
     """A log from columns, in any order; ``setup_us`` of unanswered calls is how long they rang."""
     n = len(offer_us)
     offers = np.asarray(offer_us, np.int64)
@@ -36,7 +37,7 @@ def call_log(
 
     ends, setup, hold = column(end), column(setup_us), column(hold_us)
     answered = ends <= CallEnd.FAILED
-    return CallLog(
+    return RecordedCalls(
         tenants=tenants,
         tenant=column(tenant).astype(np.int32),
         offer_us=offers[order],
@@ -44,6 +45,7 @@ def call_log(
         setup_us=np.where(answered, setup, NEVER),
         hold_us=np.where(answered, hold, NEVER),
         end=ends.astype(np.int8),
+        line=(order + 1).astype(np.int32),
         caller=None if caller is None else column(caller),
         clock=WallClock(WEDNESDAY) if dated else None,
         resolution_us=resolution_us,

@@ -15,14 +15,14 @@ from typing import Final
 
 import numpy as np
 
+from simulator.cdr.recorded import Int64s, RecordedCalls
 from simulator.conditions import MAX_US, NEVER, Conditions, TraceTenant
-from simulator.fit.call_log import CallLog, Int64s
 from simulator.fit.fitted import Fitted
 from simulator.kernel import KernelRun
 from simulator.planning.student import t_quantile
+from simulator.replay import recorded_trace
 from simulator.replicate import replication_seed
-from simulator.results import CallLog as RunLog
-from simulator.results import Fate
+from simulator.results import CallLog, Fate
 from simulator.scenario import Scenario
 from simulator.trace import CallTrace
 from simulator.traffic import build_trace
@@ -96,7 +96,7 @@ class Comparison:
 
 
 def compare_log(
-    log: CallLog,
+    log: RecordedCalls,
     fitted: Fitted,
     scenario: Scenario,
     capacity: int,
@@ -121,9 +121,14 @@ def compare_log(
     window_us = _window_us(offers, grid.window_us, begin_us)
     interval_us = _QUARTER_US if window_us >= 2 * _QUARTER_US else _MINUTE_US
     kept = offers < window_us
-    own = _measured(
-        _log_trace(offers[kept], log.slot_us[kept], window_us), capacity, interval_us, blocking
+    conditions = Conditions(
+        duration_us=window_us,
+        max_concurrent_calls=capacity,
+        tenants=tuple(map(TraceTenant, log.tenants)),
     )
+    # The clock on the wall may go back over calls that were made before.
+    recorded = recorded_trace(log, offers, kept, conditions)
+    own = _measured(recorded, capacity, interval_us, blocking)
     calls = int(kept.sum())
     most = max(FEWEST_RUNS, MOST_PLAYED // max(1, calls))
     replications = min(replications, most)
@@ -196,32 +201,6 @@ def _window_us(offers: Int64s, window_us: int, begin_us: int) -> int:
     return min(window_us, MAX_US - begin_us - 1)
 
 
-def _log_trace(offers_us: Int64s, slot_us: Int64s, window_us: int) -> CallTrace:
-    """The log's calls as a trace: each holds a slot for as long as it did."""
-    n = len(offers_us)
-    # The clock on the wall may go back over calls that were made before.
-    order = np.argsort(offers_us, kind="stable")
-    nothing, never = np.zeros(n, np.int64), np.full(n, NEVER, np.int64)
-    return CallTrace(
-        conditions=Conditions(
-            duration_us=window_us, max_concurrent_calls=0, tenants=(TraceTenant("all"),)
-        ),
-        tenant=np.zeros(n, np.int32),
-        offer_us=offers_us[order],
-        setup_us=nothing,
-        connect_us=nothing,
-        hold_us=slot_us[order],
-        end_kind=np.zeros(n, np.int8),
-        refer_us=never,
-        patience_us=never,
-        lookup_draw=np.zeros(n, np.uint32),
-        after=never,
-        after_on=np.zeros(n, np.int8),
-        delay_us=nothing,
-        attempt=np.zeros(n, np.int32),
-    )
-
-
 def _measured(
     trace: CallTrace, capacity: int, interval_us: int, blocking: float
 ) -> dict[str, float]:
@@ -270,7 +249,7 @@ def _slots_needed(trace: CallTrace, enough: int, blocking: float) -> int:
     return least
 
 
-def _in_window(log: RunLog, begin: int) -> Int64s:
+def _in_window(log: CallLog, begin: int) -> Int64s:
     offers: Int64s = log.offered_us[(log.fate != Fate.NOT_MADE) & (log.offered_us >= begin)]
     return offers
 
@@ -284,7 +263,7 @@ def most_within(instants_us: Int64s, interval_us: int) -> int:
     return int(np.diff(np.concatenate(([0], edges, [len(intervals)]))).max())
 
 
-def _percentiles(log: RunLog, begin: int, end: int) -> dict[str, float]:
+def _percentiles(log: CallLog, begin: int, end: int) -> dict[str, float]:
     held = log.fate >= Fate.REJECTED_INSTRUCTIONS
     until = np.where(log.released_us[held] == NEVER, end, log.released_us[held])
     time_us = time_at(log.offered_us[held], until, begin, end)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.calls import UNKNOWN_TENANT
-from simulator.fit.call_log import CallEnd, CallLog
+from simulator.cdr.recorded import CallEnd, RecordedCalls
 from simulator.fit.capacity import dispersion_of, suggest
 from simulator.fit.fitted import (
     Cycle,
@@ -39,7 +39,7 @@ _DATES: Final = "%a %d %b %Y, %H:%M"
 
 
 def fit_log(
-    log: CallLog,
+    log: RecordedCalls,
     *,
     cycle: Cycle | None = None,
     blocking: float = BLOCKING,
@@ -97,7 +97,7 @@ def fit_log(
 class _Pool:
     """Durations of tenants, and of the others where a tenant has too few of its own."""
 
-    def __init__(self, log: CallLog) -> None:
+    def __init__(self, log: RecordedCalls) -> None:
         self._log = log
         self._answered = log.answered
         self._rang = log.end != CallEnd.REFUSED
@@ -159,7 +159,13 @@ class _Pool:
 
 
 def _tenant(
-    log: CallLog, pool: _Pool, own: Bools, arrivals: Bools, place: int, name: str, rates: Rates
+    log: RecordedCalls,
+    pool: _Pool,
+    own: Bools,
+    arrivals: Bools,
+    place: int,
+    name: str,
+    rates: Rates,
 ) -> TenantFit:
     hold, ringing = pool.hold(own), pool.ringing(own)
     answered = int((own & log.answered).sum())
@@ -212,7 +218,7 @@ def _first_weekday(grid: Grid, weekday: int | None) -> int | None:
     return (weekday + grid.from_us // 86_400_000_000) % 7
 
 
-def _starts(grid: Grid, log: CallLog) -> str:
+def _starts(grid: Grid, log: RecordedCalls) -> str:
     if grid.cycle is Cycle.WEEK:
         return "Monday 0:00" if log.clock else "the start of a week of the log"
     if grid.cycle is Cycle.DAY:
@@ -223,7 +229,7 @@ def _starts(grid: Grid, log: CallLog) -> str:
     return (origin + timedelta(microseconds=grid.from_us)).strftime(_DATES)
 
 
-def _span(log: CallLog) -> str:
+def _span(log: RecordedCalls) -> str:
     wall = log.wall_us()
     first, last = int(wall.min()), int(wall.max())
     if log.clock is None:

@@ -270,7 +270,7 @@ class TenantFit:
     failed: Share
     """Answered calls that ended by an error."""
     ends: tuple[tuple[str, int], ...]
-    """How its calls ended, by :class:`~simulator.fit.call_log.CallEnd`'s names in small letters."""
+    """How its calls ended, by :class:`~simulator.cdr.recorded.CallEnd`'s names in small letters."""
     slot_us_mean: float
     """Mean time a call holds its slot, by the fitted distributions."""
 

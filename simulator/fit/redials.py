@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.fit.call_log import NOBODY, CallEnd, CallLog
+from simulator.cdr.recorded import NOBODY, CallEnd, RecordedCalls
 from simulator.fit.fitted import Redials, RedialsAfter, Share
 from simulator.fit.holding import fit_durations
 
@@ -41,7 +41,7 @@ def wilson(part: int, whole: int) -> Share:
     return Share(part, whole, max(0.0, centre - half), min(1.0, centre + half))
 
 
-def next_calls(log: CallLog) -> tuple[Int64s, Int64s]:
+def next_calls(log: RecordedCalls) -> tuple[Int64s, Int64s]:
     """For each call the row of its caller's next one to the same tenant (-1: none), and how long
     after its end that came, in microseconds; shapes (n,).
 
@@ -64,7 +64,7 @@ def next_calls(log: CallLog) -> tuple[Int64s, Int64s]:
     return following, after
 
 
-def redials_of_refused(log: CallLog, window_us: int = WINDOW_US) -> Bools:
+def redials_of_refused(log: RecordedCalls, window_us: int = WINDOW_US) -> Bools:
     """Which offers are redials of a refused call, shape (n,): no arrivals of the scenario."""
     following, after = next_calls(log)
     soon = (following >= 0) & (after >= 0) & (after <= window_us)
@@ -74,7 +74,7 @@ def redials_of_refused(log: CallLog, window_us: int = WINDOW_US) -> Bools:
     return marked
 
 
-def fit_redials(log: CallLog, window_us: int = WINDOW_US) -> Redials | None:
+def fit_redials(log: RecordedCalls, window_us: int = WINDOW_US) -> Redials | None:
     """What the callers of a log do after each end; None where it does not tell callers apart or
     none of them ever called again."""
     if log.caller is None or not len(log):
@@ -113,7 +113,7 @@ def fit_redials(log: CallLog, window_us: int = WINDOW_US) -> Redials | None:
     )
 
 
-def _basis(log: CallLog, known: Bools) -> tuple[str, Bools]:
+def _basis(log: RecordedCalls, known: Bools) -> tuple[str, Bools]:
     """Whose redials stand for those of a refused call: the nearest to it that were seen often."""
     for end in (CallEnd.REFUSED, CallEnd.BUSY):
         mine = known & (log.end == end)

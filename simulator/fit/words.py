@@ -1,6 +1,7 @@
 """What fitting assumed and found, in sentences, for the scenario's comments and the page."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Final
 
 from simulator.fit.capacity import by_interval
@@ -10,12 +11,37 @@ from simulator.fit.rates import DAY_US, FEW_CALLS
 from simulator.scenario_file.units import format_duration
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WIDTH: Final = 100
 _LARGE_MOVE: Final = 0.05
 
 
 def percent(share: float) -> str:
-    """``1.2 %``, with three significant figures."""
-    return f"{100 * share:.3g} %"
+    """``1.2 %``: three significant figures, or as many more as it takes not to say 100 of less."""
+    value = 100 * share
+    for figures in range(3, 12):
+        text = f"{value:.{figures}g}"
+        if float(text) < 100 or share >= 1:
+            break
+    return f"{text if 'e' not in text else f'{value:.12f}'.rstrip('0')} %"
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 call``, ``2,000 calls``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def wrapped(text: str, start: str = "", further: str | None = None) -> list[str]:
+    """A text in lines of at most 100 characters behind ``start``, the further ones behind
+    ``further``; a figure and its sign stay on one line."""
+    lines = wrap(
+        text.replace(" %", "\xa0%"),
+        WIDTH,
+        initial_indent=start,
+        subsequent_indent=start if further is None else further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace("\xa0", " ") for line in lines]
 
 
 def at_of(at_us: int, weekday: int | None) -> str:

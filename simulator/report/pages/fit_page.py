@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from simulator.analytics.loss import erlang_b
-from simulator.fit.call_log import CallLog
+from simulator.cdr.recorded import RecordedCalls
 from simulator.fit.fitted import Dispersion, DispersionRow, Fitted
-from simulator.fit.page_rates import rate_section
-from simulator.fit.page_times import holding_section, ringing_section
 from simulator.fit.words import dispersion_words, percent, when
 from simulator.report.figures import fixed, number
 from simulator.report.pages.blocks import (
@@ -29,6 +27,8 @@ from simulator.report.pages.blocks import (
     Text,
     Tile,
 )
+from simulator.report.pages.fit_rates import rate_section
+from simulator.report.pages.fit_times import holding_section, ringing_section
 from simulator.report.pages.origin import origin_facts
 from simulator.scenario_file.units import format_duration
 
@@ -36,7 +36,9 @@ _MOST_TENANTS: Final = 300
 """Rows of the table of tenants; the scenario has them all."""
 
 
-def fit_page(fitted: Fitted, log: CallLog, *, name: str, command: str, scenario: str = "") -> Page:
+def fit_page(
+    fitted: Fitted, log: RecordedCalls, *, name: str, command: str, scenario: str = ""
+) -> Page:
     """The page of a fit made by ``command``; ``scenario`` is the file's text, shown folded."""
     sections = (
         _mind_section(fitted),
@@ -81,7 +83,7 @@ def _answer(fitted: Fitted) -> Answer:
     )
 
 
-def _tiles(fitted: Fitted, log: CallLog) -> Iterator[Tile]:
+def _tiles(fitted: Fitted, log: RecordedCalls) -> Iterator[Tile]:
     answered = log.answered
     yield Tile("Calls", number(len(log)), f"of {len(fitted.tenants)} tenants")
     yield Tile("Answered", percent(float(answered.mean())))
@@ -277,7 +279,7 @@ def _tenant_section(fitted: Fitted) -> Section:
     )
 
 
-def _reading_section(log: CallLog) -> Section | None:
+def _reading_section(log: RecordedCalls) -> Section | None:
     blocks: list[Block] = []
     if log.notes:
         blocks.append(Sentences(log.notes))
