@@ -36,9 +36,9 @@ def steps(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def named_commands() -> list[tuple[str, list[str]]]:
-    """Commands of busyhour in all guides, and the options each is given."""
+    """Commands of busyhour in the README and all guides, and the options each is given."""
     found: dict[tuple[str, ...], set[str]] = {}
-    for guide in GUIDES:
+    for guide in (ROOT / "README.md", *GUIDES):
         for line, _ in steps(guide.read_text(encoding="utf-8")):
             for words in commands_of(line):
                 path, rest = path_of(words)
