@@ -7,6 +7,7 @@ import pytest
 
 from simulator.planning.estimate import Estimate
 from simulator.planning.formula import FormulaKind
+from simulator.planning.plan_text import plan_lines
 from simulator.planning.result import CurvePoint
 from simulator.planning.target import Target
 from simulator.report.pages import Page, render
@@ -345,3 +346,13 @@ def test_shares_of_every_size_can_be_read() -> None:
     rows = table(seen(plan_page(replace(found, points=points), "")), "around")
     assert rows[2][1].startswith("0.0012 %")
     assert rows[2][2].startswith("100.00 %")
+
+
+def test_a_share_too_small_to_read_says_so() -> None:
+    found = plan()
+    nearly_none = replace(found.erlang_b, at_answer=3e-12)
+    page = plan_page(replace(found, formulas=(nearly_none,)), "")
+    assert table(seen(page), "formula-table")[2][2] == "< 0.000001 %"
+    lines = "\n".join(plan_lines(replace(found, formulas=(nearly_none,))))
+    assert " <0.000001 %" in lines
+    assert "Erlang B" in lines
