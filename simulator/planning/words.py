@@ -36,8 +36,8 @@ def span(interval: Interval | OfferedInterval) -> str:
 
 
 def aimed_at(plan: Plan) -> str:
-    """What the target speaks of: ``blocking``, ``blocking of acme``, ``blocking, worst tenant``."""
+    """What the target speaks of: ``blocking``, ``blocking of acme`` or ``of the worst tenant``."""
     statistic = plan.target.statistic.replace("_", " ")
     if plan.per_tenant:
-        return f"{statistic}, worst tenant"
+        return f"{statistic} of the worst tenant"
     return statistic if plan.target.tenant is None else f"{statistic} of {plan.target.tenant}"

@@ -58,6 +58,22 @@ def test_a_plan_says_its_answer_and_how_sure_it_is() -> None:
         assert said in text
 
 
+def test_a_worst_interval_that_may_be_chance_is_not_explained_away() -> None:
+    found = plan()
+    low = Estimate(0.018, 0.0089, 0.027)
+    points = tuple(
+        replace(
+            each,
+            worst_interval=(worst := replace(each.intervals[2], blocking=low)),
+            intervals=(*each.intervals[:2], worst, each.intervals[3]),
+        )
+        for each in found.points
+    )
+    text = words(seen(plan_page(replace(found, points=points), "")))
+    assert "What it loses could be chance" in text
+    assert "Blocking grows much faster" not in text
+
+
 def test_calls_and_time_are_kept_apart() -> None:
     rows = table(seen(plan_page(plan(), "")), "around")
     assert rows[0][1:3] == ["Blocking (of calls)", "Time congestion (of time)"]
