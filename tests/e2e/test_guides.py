@@ -156,6 +156,23 @@ def test_what_is_left_out_is_left_out(said: list[str], printed: list[str], right
     assert agrees(said, printed) is right
 
 
+def typed(command: str, directory: Path) -> list[str]:
+    """What a command of a shell prints, a line each; it must not fail."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=directory,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
 @pytest.mark.soak
 def test_the_ten_minutes_can_be_followed_to_the_letter(harbour: Path) -> None:
     """Every command in order, in one directory, where a log of calls lies as well."""
@@ -164,22 +181,23 @@ def test_the_ten_minutes_can_be_followed_to_the_letter(harbour: Path) -> None:
         *(f"{at},{90 + at % 7 * 30},acme" for at in range(0, 9000, 9)),
     ]
     (harbour / "calls.csv").write_text("\n".join(log) + "\n", encoding="utf-8")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for command, said in steps(SIZING):
-        if not command.startswith(("busyhour ", "python ")):
-            continue
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=harbour,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        if said:
-            assert agrees(said, done.stdout.splitlines()), done.stdout
+        if command.startswith(("busyhour ", "python ")):
+            printed = typed(command, harbour)
+            assert not said or agrees(said, printed), "\n".join(printed)
     for name in ("plan.html", "sweep.html", "policies.html", "fit.html", "fitted.yaml"):
         assert (harbour / name).is_file(), name
+
+
+@pytest.mark.soak
+def test_the_tables_of_sharing_policies_are_those_printed() -> None:
+    text = (ROOT / "docs" / "guides" / "sharing-policies.md").read_text(encoding="utf-8")
+    printed: set[str] = set()
+    for command, said in steps(text):
+        lines = typed(command, ROOT)
+        assert not said or agrees(said, lines), "\n".join(lines)
+        printed.update(line.rstrip() for line in lines)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    shown = [line.rstrip() for kind, block in blocks if not kind for line in block.splitlines()]
+    assert len(shown) > 40
+    assert [line for line in shown if line not in printed and line] == []
