@@ -28,6 +28,7 @@ from simulator.fit.request import (
     read_options,
 )
 from simulator.fit.scenario_text import scenario_text
+from simulator.fit.words import counted
 from simulator.report.pages import write
 from simulator.report.pages.fit_comparison import comparison_section
 from simulator.report.pages.fit_page import fit_page
@@ -111,14 +112,15 @@ class _Part:
 
 
 def _text(request: FitRequest, log: RecordedCalls, fitted: Fitted) -> str:
-    sources = [f"{each.path.name}, SHA-256 {each.sha256}" for each in log.files]
+    remarks = [f"From {each.path.name}, SHA-256 {each.sha256}." for each in log.files]
     if log.broken.count:
-        sources.append(f"{log.broken.count} broken lines were left out")
+        verb = "was" if log.broken.count == 1 else "were"
+        remarks.append(f"{counted(log.broken.count, 'broken line')} {verb} left out.")
     return scenario_text(
         fitted,
         name=request.output.stem,
         command=command_of(request),
-        sources=(*sources, *log.notes),
+        remarks=(*remarks, *log.notes),
     )
 
 

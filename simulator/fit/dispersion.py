@@ -76,10 +76,11 @@ def _across_cycles(grid: Grid, wall_us: Int64s, bunching: float) -> DispersionRo
     if grid.cycle is Cycle.SPAN or grid.cycles <= 1:
         return None
     slots = grid.length_us // grid.slot_us
-    place = (wall_us - grid.from_us) // grid.slot_us
-    seen = grid.window_us // grid.slot_us
+    first, last = -(-grid.from_us // grid.slot_us), grid.until_us // grid.slot_us
+    seen = last - first
     cycles = -(-seen // slots)
-    counts = np.bincount(place, minlength=cycles * slots).reshape(cycles, slots).T
+    edges = np.arange(first, first + cycles * slots + 1, dtype=np.int64) * grid.slot_us
+    counts = np.diff(np.searchsorted(wall_us, edges)).reshape(cycles, slots).T
     # The last cycle may be cut off: the slots it does not reach have one count less.
     reached = seen - (cycles - 1) * slots
     groups = [

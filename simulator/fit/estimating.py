@@ -21,8 +21,8 @@ from simulator.fit.fitted import (
     TenantFit,
 )
 from simulator.fit.holding import FEWEST, fit_durations
-from simulator.fit.rates import added_up, counts_of, fit_rates, make_grid
-from simulator.fit.redials import fit_redials, redials_of_refused, wilson
+from simulator.fit.rates import DAY_US, added_up, counts_of, fit_rates, make_grid
+from simulator.fit.redials import fit_redials, next_calls, redials_of_refused, wilson
 from simulator.fit.ringing import fit_ringing
 from simulator.fit.words import notes_of, warnings_of
 from simulator.scenario import Deterministic
@@ -55,10 +55,12 @@ def fit_log(
     if not len(log):
         raise ValueError("the log has no calls")
     wall = log.wall_us()
-    arrivals = ~redials_of_refused(log)
+    following = next_calls(log)
+    arrivals = ~redials_of_refused(log, following)
     weekday = None if log.clock is None else log.clock.weekday
     # Wall time may step back where summer time ends, so the ends need not be the extremes.
-    grid = make_grid(int(wall.min()), int(wall.max()), weekday, cycle)
+    first, last = int(wall.min()), int(wall.max())
+    grid = make_grid(first, last, weekday, cycle, (last - first) // max(1, len(log) - 1))
     progress("rate profiles")
     counts = np.array(
         [
@@ -67,7 +69,7 @@ def fit_log(
         ]
     )
     rates = fit_rates(grid, counts)
-    redials = fit_redials(log)
+    redials = fit_redials(log, following)
     pool = _Pool(log)
     tenants = []
     for place, name in enumerate(scenario_ids(log.tenants)):
@@ -215,7 +217,7 @@ def _first_weekday(grid: Grid, weekday: int | None) -> int | None:
         return None
     if grid.cycle is Cycle.WEEK:
         return 0
-    return (weekday + grid.from_us // 86_400_000_000) % 7
+    return (weekday + grid.begin_us // DAY_US) % 7
 
 
 def _starts(grid: Grid, log: RecordedCalls) -> str:
@@ -224,9 +226,9 @@ def _starts(grid: Grid, log: RecordedCalls) -> str:
     if grid.cycle is Cycle.DAY:
         return "midnight" if log.clock else "the start of a day of the log"
     if log.clock is None:
-        return f"second {grid.from_us / 1e6:g} of the log"
+        return f"second {grid.begin_us / 1e6:g} of the log"
     origin = log.clock.origin.replace(tzinfo=None)
-    return (origin + timedelta(microseconds=grid.from_us)).strftime(_DATES)
+    return (origin + timedelta(microseconds=grid.begin_us)).strftime(_DATES)
 
 
 def _span(log: RecordedCalls) -> str:

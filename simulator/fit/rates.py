@@ -23,24 +23,34 @@ FEW_CALLS: Final = 200
 _ODD_ONE_OUT: Final = 0.001
 
 
-def make_grid(first_us: int, last_us: int, weekday: int | None, cycle: Cycle | None = None) -> Grid:
+def make_grid(
+    first_us: int,
+    last_us: int,
+    weekday: int | None,
+    cycle: Cycle | None = None,
+    gap_us: int = 0,
+) -> Grid:
     """The slots for a log whose calls lie between two instants of wall time, both included.
 
-    Slots are of 15 minutes, or as much shorter as a short log needs to have 16 of them. The window
-    is widened to whole slots, so partial days at its edges count by the time that was watched. A
-    cycle of a week is taken from a week on, else the profile follows the log; ``weekday`` is that
-    of wall time 0 (0 is Monday; None where the log has no dates: weeks and days begin at its 0).
+    Slots are of 15 minutes, or as much shorter as a short log needs to have 16 of them. The log was
+    watched from its first to its last call, and half of the mean gap ``gap_us`` before and after,
+    within the slots that these lie in; without that the rate of a slot that begins or ends with
+    such a call would have no bound. A cycle of a week is taken from a week of slots on, else the
+    profile follows the log; ``weekday`` is that of wall time 0 (0 is Monday; None where the log has
+    no dates: weeks and days begin at its 0).
     """
     span = last_us - first_us
     slot = _SLOTS_US[0]
     if span > 0:
         slot = next((each for each in _SLOTS_US if span >= _FEWEST_SLOTS * each), _SLOTS_US[-1])
-    from_us = first_us // slot * slot
-    until_us = last_us // slot * slot + slot
+    begin = first_us // slot * slot
+    end = last_us // slot * slot + slot
+    from_us = max(begin, first_us - gap_us // 2)
+    until_us = min(end, last_us + 1 + gap_us // 2)
     if cycle is None:
-        cycle = Cycle.WEEK if until_us - from_us >= WEEK_US else Cycle.SPAN
+        cycle = Cycle.WEEK if end - begin >= WEEK_US else Cycle.SPAN
     if cycle is Cycle.SPAN:
-        length, offset = until_us - from_us, -from_us
+        length, offset = end - begin, -begin
     elif cycle is Cycle.DAY:
         length, offset = DAY_US, 0
     else:
@@ -76,14 +86,14 @@ def counts_of(grid: Grid, wall_us: Int64s) -> Int64s:
     return np.bincount(slot_of(grid, wall_us), minlength=len(grid.exposure_us)).astype(np.int64)
 
 
-def segments(counts: Int64s, exposure: Floats) -> list[int]:
+def segments(counts: Int64s, exposure: Floats, least: float = 0.0) -> list[int]:
     """First slots of the steps that explain Poisson counts best, the first of them 0.
 
-    Optimal partitioning: of all ways to cut the slots into steps the one with the largest
-    log-likelihood less a penalty for each further step, found by dynamic programming (B. Jackson
-    et al., "An algorithm for optimal partitioning of data on an interval", IEEE Signal Processing
-    Letters 12, 2005). The penalty is 1 + ln(slots), at least 4: constant traffic is left in one
-    piece about nineteen times in twenty.
+    Optimal partitioning: of all ways to cut the slots into steps that were watched for ``least`` or
+    longer the one with the largest log-likelihood less a penalty for each further step, found by
+    dynamic programming (B. Jackson et al., "An algorithm for optimal partitioning of data on an
+    interval", IEEE Signal Processing Letters 12, 2005). The penalty is 1 + ln(slots), at least 4:
+    constant traffic is left in one piece about nineteen times in twenty.
     """
     n = len(counts)
     penalty = max(_PENALTY_AT_LEAST, 1 + math.log(n))
@@ -98,6 +108,7 @@ def segments(counts: Int64s, exposure: Floats) -> list[int]:
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = np.where(inside > 0, inside * np.log(inside / length), 0.0)
         score = best[:end] + gain - penalty
+        score[length < least] = -np.inf
         cut[end] = int(np.argmax(score))
         best[end] = score[cut[end]]
     starts = []
@@ -157,7 +168,8 @@ def _part_of(whole: Rates, share: float) -> Rates:
 
 
 def _steps(grid: Grid, counts: Int64s) -> list[int]:
-    return segments(counts, np.array(grid.exposure_us, np.float64))
+    """A slot at either end of a log, hardly watched, is part of the step beside it."""
+    return segments(counts, np.array(grid.exposure_us, np.float64), grid.slot_us / 2)
 
 
 def _unlike(own: Int64s, pooled: Int64s, steps: Sequence[int]) -> bool:

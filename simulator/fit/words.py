@@ -30,6 +30,12 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
+def roughly(duration_us: int) -> str:
+    """A duration in whole seconds, or in whole minutes from an hour on."""
+    unit_us = 60_000_000 if duration_us >= 3_600_000_000 else 1_000_000
+    return format_duration(round(duration_us / unit_us) * unit_us or duration_us)
+
+
 def wrapped(text: str, start: str = "", further: str | None = None) -> list[str]:
     """A text in lines of at most 100 characters behind ``start``, the further ones behind
     ``further``; a figure and its sign stay on one line."""
@@ -57,7 +63,7 @@ def at_of(at_us: int, weekday: int | None) -> str:
 def _clock_us(fitted: Fitted, at_us: int) -> int:
     """An instant of the profile as time since the midnight of its first day."""
     if fitted.grid.cycle is Cycle.SPAN:
-        return at_us + fitted.grid.from_us % DAY_US
+        return at_us + fitted.grid.begin_us % DAY_US
     return at_us
 
 
@@ -184,7 +190,7 @@ def _warnings(fitted: Fitted) -> Iterator[str]:
             )
     if fitted.grid.cycle is Cycle.SPAN and fitted.grid.window_us < DAY_US:
         yield (
-            f"The log spans {format_duration(fitted.grid.window_us)}, less than a day: whether its "
+            f"The log spans {roughly(fitted.grid.window_us)}, less than a day: whether its "
             "busiest hour is in it is not known."
         )
     unseen = [each.name for each in fitted.tenants if not each.hold.n]

@@ -2,8 +2,8 @@
 
 from simulator.fit.comparison import Comparison
 from simulator.fit.comparison_words import figure, interval, reason, sentences
+from simulator.fit.words import roughly
 from simulator.report.pages import Cell, Column, Section, Sentences, Table, Text
-from simulator.scenario_file.units import format_duration
 
 
 def comparison_section(comparison: Comparison) -> Section:
@@ -16,7 +16,7 @@ def comparison_section(comparison: Comparison) -> Section:
         (
             Text(
                 f"The log replayed, and {comparison.replications} runs of the fitted scenario, for "
-                f"{part}{format_duration(comparison.window_us)} on {slots}. Calls at once and the "
+                f"{part}{roughly(comparison.window_us)} on {slots}. Calls at once and the "
                 "traffic offered are those where there is always room. Of further runs 95 of 100 "
                 "would lie in the interval; a log outside it is not like the model."
             ),
