@@ -51,7 +51,9 @@ def interval(measure: Measure) -> str:
     low, high = measure.low, measure.high
     if measure.kind is Kind.CALLS:
         least, most = math.ceil(low), math.floor(high)
-        return f"{least:,} to {most:,}" if least <= most else f"{low:,.1f} to {high:,.1f}"
+        if least == most:
+            return f"{least:,}"
+        return f"{least:,} to {most:,}" if least < most else f"{low:,.1f} to {high:,.1f}"
     return f"{figure(measure.kind, low)} to {figure(measure.kind, high)}"
 
 

@@ -12,6 +12,7 @@ from simulator.fit.fitted import Cycle, Grid, Rates
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 DAY_US: Final = 86_400_000_000
 WEEK_US: Final = 7 * DAY_US
@@ -86,17 +87,22 @@ def counts_of(grid: Grid, wall_us: Int64s) -> Int64s:
     return np.bincount(slot_of(grid, wall_us), minlength=len(grid.exposure_us)).astype(np.int64)
 
 
-def segments(counts: Int64s, exposure: Floats, least: float = 0.0) -> list[int]:
+def segments(
+    counts: Int64s, exposure: Floats, least: float = 0.0, bunching: float = 1.0
+) -> list[int]:
     """First slots of the steps that explain Poisson counts best, the first of them 0.
 
     Optimal partitioning: of all ways to cut the slots into steps that were watched for ``least`` or
     longer the one with the largest log-likelihood less a penalty for each further step, found by
     dynamic programming (B. Jackson et al., "An algorithm for optimal partitioning of data on an
     interval", IEEE Signal Processing Letters 12, 2005). The penalty is 1 + ln(slots), at least 4:
-    constant traffic is left in one piece about nineteen times in twenty.
+    constant traffic is left in one piece about nineteen times in twenty. Counts whose variance is
+    ``bunching`` times their mean make the log-likelihood as much larger by chance, so the penalty
+    is that many times as large (quasi-likelihood; P. McCullagh and J. A. Nelder, "Generalized
+    Linear Models", 1989, section 9.2).
     """
     n = len(counts)
-    penalty = max(_PENALTY_AT_LEAST, 1 + math.log(n))
+    penalty = bunching * max(_PENALTY_AT_LEAST, 1 + math.log(n))
     calls = np.concatenate(([0.0], np.cumsum(counts, dtype=np.float64)))
     time = np.concatenate(([0.0], np.cumsum(exposure, dtype=np.float64)))
     best = np.full(n + 1, -np.inf)
@@ -133,30 +139,38 @@ def rates_from(grid: Grid, counts: Int64s, starts: Sequence[int]) -> Rates:
     )
 
 
-def fit_rates(grid: Grid, counts: Int64s) -> list[Rates]:
+def fit_rates(grid: Grid, counts: Int64s, bunching: Sequence[float] = ()) -> list[Rates]:
     """A profile for each tenant from its counts, shape (tenants, slots).
 
-    A tenant with fewer than 200 calls cannot show its own shape: it takes that of all such tenants
+    ``bunching`` is the index of dispersion of each tenant's counts (1 where none are given). A
+    tenant with fewer than 200 calls cannot show its own shape: it takes that of all such tenants
     together (of all tenants, where those have fewer than 200 calls between them), times its share
     of the calls, unless its calls fall so unlike theirs that chance would do it once in a thousand
     tenants (likelihood ratio test on the steps of the shape).
     """
     totals = counts.sum(axis=1)
+    index = np.array(bunching or np.ones(len(counts)), np.float64)
+
+    def steps_of(tenants: Bools) -> tuple[Int64s, list[int]]:
+        """Of independent tenants together the variances add up, as the means do."""
+        together = counts[tenants].sum(axis=0)
+        return together, _steps(grid, together, float(np.average(index, weights=tenants * totals)))
+
     few = totals < FEW_CALLS
     if few.any() and len(counts) > 1:
         pool = few if totals[few].sum() >= FEW_CALLS else np.ones(len(counts), np.bool_)
-        pooled = counts[pool].sum(axis=0)
-        shape = _steps(grid, pooled)
+        pooled, shape = steps_of(pool)
         odd = np.array(
             [few[row] and _unlike(each, pooled, shape) for row, each in enumerate(counts)]
         )
         few, pool = few & ~odd, pool & ~odd
-        pooled = counts[pool].sum(axis=0)
-        whole = rates_from(grid, pooled, _steps(grid, pooled))
+        if few.any():
+            pooled, shape = steps_of(pool)
+            whole = rates_from(grid, pooled, shape)
     return [
         _part_of(whole, float(totals[row] / pooled.sum()))
         if few[row] and len(counts) > 1
-        else rates_from(grid, each, _steps(grid, each))
+        else rates_from(grid, each, _steps(grid, each, float(index[row])))
         for row, each in enumerate(counts)
     ]
 
@@ -167,9 +181,9 @@ def _part_of(whole: Rates, share: float) -> Rates:
     )
 
 
-def _steps(grid: Grid, counts: Int64s) -> list[int]:
+def _steps(grid: Grid, counts: Int64s, bunching: float) -> list[int]:
     """A slot at either end of a log, hardly watched, is part of the step beside it."""
-    return segments(counts, np.array(grid.exposure_us, np.float64), grid.slot_us / 2)
+    return segments(counts, np.array(grid.exposure_us, np.float64), grid.slot_us / 2, bunching)
 
 
 def _unlike(own: Int64s, pooled: Int64s, steps: Sequence[int]) -> bool:
