@@ -16,8 +16,19 @@ Bools = npt.NDArray[np.bool_]
 
 DAY_US: Final = 86_400_000_000
 WEEK_US: Final = 7 * DAY_US
-_SLOTS_US: Final = (900_000_000, 300_000_000, 60_000_000, 10_000_000, 1_000_000)
+_QUARTER_US: Final = 900_000_000
+_SLOTS_US: Final = (
+    1_000_000,
+    10_000_000,
+    60_000_000,
+    300_000_000,
+    _QUARTER_US,
+    3_600_000_000,
+    6 * 3_600_000_000,
+    DAY_US,
+)
 _FEWEST_SLOTS: Final = 16
+_MOST_SLOTS: Final = 4_000
 _PENALTY_AT_LEAST: Final = 4.0
 FEW_CALLS: Final = 200
 """Below so many first attempts a tenant takes the shape of all such tenants."""
@@ -33,23 +44,23 @@ def make_grid(
 ) -> Grid:
     """The slots for a log whose calls lie between two instants of wall time, both included.
 
-    Slots are of 15 minutes, or as much shorter as a short log needs to have 16 of them. The log was
-    watched from its first to its last call, and half of the mean gap ``gap_us`` before and after,
-    within the slots that these lie in; without that the rate of a slot that begins or ends with
-    such a call would have no bound. A cycle of a week is taken from a week of slots on, else the
-    profile follows the log; ``weekday`` is that of wall time 0 (0 is Monday; None where the log has
-    no dates: weeks and days begin at its 0).
+    Slots are of 15 minutes; as much shorter as a short log needs to have 16 of them, and as much
+    longer as it takes to have no more than 4,000. The log was watched from its first to its last
+    call, and half of the mean gap ``gap_us`` before and after, within the slots that these lie in;
+    without that the rate of a slot that begins or ends with such a call would have no bound. A
+    cycle of a week is taken from a week on, in whole quarters of an hour, else the profile follows
+    the log; ``weekday`` is that of wall time 0 (0 is Monday; None where the log has no dates: weeks
+    and days begin at its 0).
     """
     span = last_us - first_us
-    slot = _SLOTS_US[0]
-    if span > 0:
-        slot = next((each for each in _SLOTS_US if span >= _FEWEST_SLOTS * each), _SLOTS_US[-1])
+    if cycle is None:
+        quarters = last_us // _QUARTER_US - first_us // _QUARTER_US + 1
+        cycle = Cycle.WEEK if quarters * _QUARTER_US >= WEEK_US else Cycle.SPAN
+    slot = _slot_us(span, {Cycle.DAY: DAY_US, Cycle.WEEK: WEEK_US}.get(cycle, span))
     begin = first_us // slot * slot
     end = last_us // slot * slot + slot
     from_us = max(begin, first_us - gap_us // 2)
     until_us = min(end, last_us + 1 + gap_us // 2)
-    if cycle is None:
-        cycle = Cycle.WEEK if end - begin >= WEEK_US else Cycle.SPAN
     if cycle is Cycle.SPAN:
         length, offset = end - begin, -begin
     elif cycle is Cycle.DAY:
@@ -68,6 +79,13 @@ def make_grid(
         until_us=until_us,
         exposure_us=tuple(np.diff(watched).tolist()),
     )
+
+
+def _slot_us(span_us: int, length_us: int) -> int:
+    """The slot for a log that spans so long, and a profile of so long."""
+    fine = [each for each in _SLOTS_US if each <= _QUARTER_US and span_us >= _FEWEST_SLOTS * each]
+    least = max(fine, default=_SLOTS_US[0])
+    return next(each for each in _SLOTS_US if each >= least and length_us <= _MOST_SLOTS * each)
 
 
 def _watched(edges: Int64s, instant: int, length: int) -> Int64s:
@@ -95,11 +113,13 @@ def segments(
     Optimal partitioning: of all ways to cut the slots into steps that were watched for ``least`` or
     longer the one with the largest log-likelihood less a penalty for each further step, found by
     dynamic programming (B. Jackson et al., "An algorithm for optimal partitioning of data on an
-    interval", IEEE Signal Processing Letters 12, 2005). The penalty is 1 + ln(slots), at least 4:
-    constant traffic is left in one piece about nineteen times in twenty. Counts whose variance is
-    ``bunching`` times their mean make the log-likelihood as much larger by chance, so the penalty
-    is that many times as large (quasi-likelihood; P. McCullagh and J. A. Nelder, "Generalized
-    Linear Models", 1989, section 9.2).
+    interval", IEEE Signal Processing Letters 12, 2005) over the cuts that can still be the last one
+    (R. Killick, P. Fearnhead and I. A. Eckley, "Optimal detection of changepoints with a linear
+    computational cost", Journal of the American Statistical Association 107, 2012). The penalty is
+    1 + ln(slots), at least 4: constant traffic is left in one piece about nineteen times in twenty.
+    Counts whose variance is ``bunching`` times their mean make the log-likelihood as much larger by
+    chance, so the penalty is that many times as large (quasi-likelihood; P. McCullagh and J. A.
+    Nelder, "Generalized Linear Models", 1989, section 9.2).
     """
     n = len(counts)
     penalty = bunching * max(_PENALTY_AT_LEAST, 1 + math.log(n))
@@ -108,15 +128,20 @@ def segments(
     best = np.full(n + 1, -np.inf)
     best[0] = 0.0
     cut = np.zeros(n + 1, np.intp)
+    last = np.zeros(1, np.intp)
     for end in range(1, n + 1):
-        inside = calls[end] - calls[:end]
-        length = time[end] - time[:end]
+        inside = calls[end] - calls[last]
+        length = time[end] - time[last]
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = np.where(inside > 0, inside * np.log(inside / length), 0.0)
-        score = best[:end] + gain - penalty
+        score = best[last] + gain - penalty
         score[length < least] = -np.inf
-        cut[end] = int(np.argmax(score))
-        best[end] = score[cut[end]]
+        place = int(np.argmax(score))
+        cut[end], best[end] = last[place], score[place]
+        if end < n and exposure[end] >= least:
+            # Whatever step follows is long enough, so a cut here beats the ones left out.
+            last = last[(score >= best[end] - penalty) | (length < least)]
+        last = np.append(last, end)
     starts = []
     end = n
     while end > 0:
