@@ -12,21 +12,27 @@ from hypothesis import strategies as st
 
 from simulator.report.pages import Chart, Page, Section, Text, render
 from simulator.report.pages.blocks import Beside, Block, Folded
+from simulator.report.pages.fit_page import fit_page
 from simulator.report.pages.plan_page import plan_page
 from simulator.report.pages.policies_page import policies_page
 from simulator.report.pages.sweep_page import sweep_page
 from tests import page_source
+from tests.fit_samples import fit_sample
 from tests.page_source import references
 from tests.planner_samples import OTHER, comparison, plan, sweep
 from tests.report_samples import HOSTILE
 
 COMMAND = "busyhour plan office.yaml"
-KINDS = ("plan", "sweep-1", "sweep-2", "sweep-3", "policies")
+KINDS = ("plan", "sweep-1", "sweep-2", "sweep-3", "policies", "fit")
 
 
 def page(kind: str, scenario: str = "office", other: str = OTHER, command: str = COMMAND) -> Page:
     if kind == "plan":
         return plan_page(plan(scenario, other), command)
+    if kind == "fit":
+        fitted, log, compared = fit_sample(other, scenario)
+        text = f"# {other}"
+        return fit_page(fitted, log, compared, name=scenario, command=command, scenario=text)
     if kind == "policies":
         return policies_page(comparison(scenario, other), command)
     return sweep_page(sweep(int(kind[-1]), scenario, other), command)

@@ -24,7 +24,7 @@ def comparison_section(comparison: Comparison) -> Section:
             ),
             Sentences(tuple(map(spaced, sentences(comparison)))),
             Table(
-                key="comparison",
+                key="comparison-table",
                 caption="The log beside the model",
                 columns=(
                     Column("Figure", words=True),
