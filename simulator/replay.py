@@ -21,7 +21,7 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class ReplayInvalid(ValueError):
-    """The limits name a tenant without calls; the message says which would be right."""
+    """The limits contradict each other, or name a tenant without calls; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,7 @@ def replay_scenario(
 
     It ends right after the last start and drains. Raises :class:`ReplayInvalid`.
     """
-    for option, named in (("--tenant-cap", limits.caps), ("--reserve", limits.reserved)):
-        for tenant_id in named:
-            if tenant_id not in log.tenants:
-                raise ReplayInvalid(
-                    f"{option}: {path} has no calls of tenant {tenant_id!r}"
-                    f"{did_you_mean(tenant_id, log.tenants)}"
-                )
+    _check(path, log, limits)
     starts = log.run_us()
     return Scenario(
         name=_NOT_IN_A_NAME.sub("-", path.stem).strip("-.") or "replay",
@@ -66,6 +60,27 @@ def replay_scenario(
         ),
         digest=_digest(log, reading, limits),
     )
+
+
+def _check(path: Path, log: RecordedCalls, limits: Limits) -> None:
+    for option, named in (("--tenant-cap", limits.caps), ("--reserve", limits.reserved)):
+        for tenant_id in named:
+            if tenant_id not in log.tenants:
+                raise ReplayInvalid(
+                    f"{option}: {path} has no calls of tenant {tenant_id!r}"
+                    f"{did_you_mean(tenant_id, log.tenants)}"
+                )
+    for tenant_id, reserved in limits.reserved.items():
+        cap = limits.caps.get(tenant_id)
+        if cap is not None and reserved > cap:
+            raise ReplayInvalid(
+                f"--reserve {tenant_id}={reserved} is more than --tenant-cap {tenant_id}={cap}"
+            )
+    together = sum(limits.reserved.values())
+    if together > limits.max_concurrent_calls:
+        raise ReplayInvalid(
+            f"--reserve keeps {together} slots, more than --capacity {limits.max_concurrent_calls}"
+        )
 
 
 def replay_trace(scenario: Scenario, log: RecordedCalls) -> CallTrace:

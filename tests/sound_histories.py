@@ -260,13 +260,20 @@ class Play:
                 self.limit = self._random.randint(1, 4)
                 self._policies = {}
                 self._configure()
-                told["max_concurrent_calls"] = self.limit
-                told["tenants"] = {name: _limits(each) for name, each in self._policies.items()}
                 told["deadlines"] = self._told_deadlines
             self._core = self._new_core()
             self._at(complete_us, completed)
 
         def completed(at_us: int) -> None:
+            if told:
+                # What it shows when somebody looks: changes since then are in it.
+                shown = self._core.snapshot()
+                told["max_concurrent_calls"] = shown.max_concurrent_calls
+                told["tenants"] = {
+                    name: _limits(row.policy)
+                    for name, row in shown.tenants.items()
+                    if row.policy is not None
+                }
             self._operations.append(
                 Operation(op="restart", invoke_us=now, complete_us=at_us, **told)
             )

@@ -76,8 +76,7 @@ def check_history(
             f"which is up to {max(0, whole.hidden_from_us)} us"
         )
     judge_snapshots(whole.reads, _with_rows(whole.limits), found)
-    edges = [(-1, -1), *spans, (whole.hidden_from_us, FOREVER)]
-    for before, after in pairwise(edges):
+    for before, after in pairwise(_edges(spans, whole.hidden_from_us)):
         _judge_stretch(whole, before, after, found)
     if spans:
         found.note(
@@ -242,6 +241,16 @@ def _spans(restarts: Sequence[Operation]) -> list[tuple[int, int]]:
         else:
             joined.append((each.invoke_us, end))
     return joined
+
+
+def _edges(spans: Sequence[tuple[int, int]], hidden_from_us: int) -> list[tuple[int, int]]:
+    """What the stretches lie between: the beginning, restarts, and where the history is hidden.
+
+    A restart that was not over by then stands in what is hidden, with all that comes after it.
+    """
+    seen = [span for span in spans if span[1] < hidden_from_us]
+    hidden = [begin for begin, end in spans if end >= hidden_from_us]
+    return [(-1, -1), *seen, (min([hidden_from_us, *hidden]), FOREVER)]
 
 
 def _hidden_from(history: History) -> int:

@@ -123,7 +123,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Play scenarios against the service and judge what it counted."""
-    live = live_settings(speed, timeout, retries, late, most_open, shared_limit)
+    live = live_settings(engine, speed, timeout, retries, late, most_open, shared_limit)
     choice = _choice(engine, target or (), configure, admin_token, call_token, live)
 
     def work() -> int:
@@ -294,11 +294,6 @@ def _choice(
     live: LiveSettings | None,
 ) -> "Callable[[], EngineChoice]":
     """The engine options, checked together. Raises :class:`typer.BadParameter`."""
-    if live is not None and engine is not EngineName.LIVE:
-        raise typer.BadParameter(
-            "--speed, --timeout, --retries, --late, --max-open and --shared-limit need "
-            f"--engine live, not {engine.value}"
-        )
     if not targets:
         if configure or (live is not None and live.shared_limit):
             option = "--configure" if configure else "--shared-limit"

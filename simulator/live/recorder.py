@@ -58,8 +58,26 @@ class Recorder:
         self._before = before
         self._results = results
         self._seen = Seen(before, 0, None) if watched else None
+        self._answered_us = 0
         self._begun = 0
         self._under_way: dict[int, int] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing: no request is open, and no restart can have gone unnoticed.
+
+        Of a service that somebody else runs, only a document shows that it still was the same.
+        """
+        noticed = self._seen is None or self._seen.invoke_us >= self._answered_us
+        return noticed and not self._under_way
+
+    def close(self, now_us: int) -> None:
+        """End the history, as one that is cut off where it may not be whole."""
+        if self.is_whole:
+            self._writer.close()
+        else:
+            self.settle(now_us)
+            self._writer.abandon()
 
     def begins(self, invoke_us: int) -> int:
         """Something begins that is written down only later; a token to say then that it is.
@@ -93,7 +111,7 @@ class Recorder:
         result, answer = reply.result, reply.answer
         if result != "ok":
             self._results[result] = self._results.get(result, 0) + 1
-        self._writer.append(
+        self.append(
             Operation(
                 op=op,
                 call_id=call_id,
@@ -110,6 +128,8 @@ class Recorder:
         )
 
     def append(self, operation: Operation) -> None:
+        if operation.result != _NO_ANSWER and operation.complete_us is not None:
+            self._answered_us = max(self._answered_us, operation.complete_us)
         self._writer.append(operation)
 
     def notice(self, document: Document, invoke_us: int, complete_us: int, target: int) -> None:

@@ -16,10 +16,11 @@ def percent(value: float) -> str:
 
 
 def interval_text(estimate: Estimate | None) -> str:
-    """The value and its interval, in per cent."""
+    """The value and its interval, in per cent: ``0.92 % (0.88 to 0.97)``."""
     if estimate is None:
         return "-"
-    return f"{percent(estimate.value)} ({percent(estimate.low)} to {percent(estimate.high)})"
+    low, high = percent(estimate.low), percent(estimate.high)
+    return f"{percent(estimate.value)} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
 
 
 def span(interval: Interval | OfferedInterval) -> str:

@@ -234,6 +234,7 @@ def _finite_source(
             (*path, "sources"),
             f"may make {most:.3g} calls in the run, more than {MOST_DEPENDENTS:,}; take fewer "
             "sources, a longer think time or a shorter run",
+            because_of=("duration",),
         )
     return finite
 

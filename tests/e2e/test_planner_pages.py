@@ -211,10 +211,26 @@ def test_print_shows_the_drawings_on_white_and_cuts_nothing_off(
             assert page.evaluate("document.documentElement.scrollWidth") <= 690, kind
 
 
+def test_what_is_folded_is_open_on_paper(browser: Browser, pages: Path) -> None:
+    shown = "id => document.getElementById(id).checkVisibility()"
+    with browser.new_context() as context:
+        page = visit(context, pages / "plan.html").page
+        assert not page.evaluate(shown, "sensitivity-table")
+        page.emulate_media(media="print")
+        assert page.evaluate(shown, "sensitivity-table")
+        # What is printed in a terminal says all of it once more, and charts are drawn.
+        for left_out in ("pre", ".numbers"):
+            box = page.locator(left_out).first.bounding_box()
+            assert box is None or box["height"] == 0, left_out
+
+
 def test_pointing_at_the_curve_reads_its_values(browser: Browser, pages: Path) -> None:
     with browser.new_context() as context:
         page = visit(context, pages / "plan.html").page
         chart = page.locator("#curve-chart")
+        legend = chart.locator(".u-legend")
+        assert "–" not in legend.inner_text()
+        assert "Simulated, blocking" in legend.inner_text()
         area = chart.locator(".u-over").bounding_box()
         assert area is not None
         # In the middle stands 50, the fourth of 44, 46, ... 56: 40 per mille halved three times.
@@ -224,6 +240,9 @@ def test_pointing_at_the_curve_reads_its_values(browser: Browser, pages: Path) -
         )
         values = chart.locator(".u-value").all_text_contents()
         assert values[1].replace("\u202f", " ") == "0.50 % (0.40 % to 0.60 %)"
+        assert legend.inner_text().startswith("At50\n")
+        page.mouse.move(0, 0)
+        page.wait_for_function("document.querySelector('#curve-chart .idle') !== null")
 
 
 def column(table: Locator, place: int) -> list[str]:

@@ -35,9 +35,9 @@ def test_a_hundred_erlang_at_one_per_cent_need_117_slots(hundred_erlang: Plan) -
     assert hundred_erlang.answer == 117
     assert hundred_erlang.least_possible == 117
     assert hundred_erlang.stopped is Stopped.DECIDED
-    assert hundred_erlang.formula.applies
-    assert hundred_erlang.formula.servers == 117
-    assert hundred_erlang.formula.offered_erlangs == pytest.approx(100)
+    assert hundred_erlang.erlang_b.holds
+    assert hundred_erlang.erlang_b.slots == 117
+    assert hundred_erlang.erlang_b.erlangs == pytest.approx(100)
 
 
 # B(a, n) of 100 erlang to the digits of published tables.
@@ -99,8 +99,8 @@ def test_redials_need_more_slots_than_the_formula_says() -> None:
         tenants=(tenant,),
     )
     found = plan(stubborn, PlanOptions(Target("blocking", 0.01, True), max_replications=32))
-    assert not found.formula.applies
-    assert found.formula.servers == 30
+    assert not found.erlang_b.holds
+    assert found.erlang_b.slots == 30
     assert found.least_possible > 30
 
 

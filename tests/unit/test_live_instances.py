@@ -14,7 +14,7 @@ from simulator.engines.limits import starting_policies
 from simulator.live import driver
 from simulator.live.instances import Seen, began_anew
 from simulator.trace import CallTrace, TraceTenant
-from tests.live_world import Played, World, kinds, play
+from tests.live_world import Anew, Played, World, kinds, play
 from tests.strategies import Row, conditions, make_trace
 
 MS: Final = 1000
@@ -69,7 +69,7 @@ def restarted(directory: Path, trace: CallTrace, core: MemoryCore, world: World)
     """Played with another core from 255 ms on; the driver looks every 50 ms."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "PULSE_S", 0.05)
-        return play(trace, directory, world=world, begins_anew=[(255 * MS, core)])
+        return play(trace, directory, world=world, begins_anew=[Anew(255 * MS, core)])
 
 
 @pytest.mark.parametrize("tells_instance", [True, False])
@@ -100,6 +100,34 @@ def test_the_service_may_come_back_with_other_limits(tmp_path: Path, limit: int)
 def test_the_service_may_come_back_without_its_tenants(tmp_path: Path) -> None:
     played = restarted(tmp_path, steady(), MemoryCore(3), World())
     assert any(each.reason == "tenant_not_configured" for each in played.history.operations)
+    assert kinds(check_history(played.history).alarms) == []
+
+
+def test_a_service_that_does_not_come_back_leaves_a_history_that_is_cut_off(
+    tmp_path: Path,
+) -> None:
+    """Its answers since the last look may be those of another one that nobody got to see."""
+    gone = (
+        Anew(255 * MS, MemoryCore(0)),
+        Anew(3_600 * S, MemoryCore(0), down_us=3_600 * S - 270 * MS),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "PULSE_S", 0.05)
+        played = play(steady(), tmp_path, begins_anew=gone)
+    assert played.stopped
+    assert played.history.truncated
+    rejected = [each for each in played.history.operations if each.reason is not None]
+    assert {each.reason for each in rejected} == {"tenant_not_configured"}
+    judged = check_history(played.history)
+    assert kinds(judged.alarms) == []
+    assert any(note.endswith(f"up to {250 * MS} us") for note in judged.notes)
+
+
+def test_an_interrupted_run_still_looks_whether_it_was_one_service(tmp_path: Path) -> None:
+    begins_anew = [Anew(255 * MS, MemoryCore(3))]
+    played = play(steady(), tmp_path, begins_anew=begins_anew, cancel_at_us=275 * MS)
+    assert not played.history.truncated
+    assert [each.op for each in played.history.operations].count("restart") == 1
     assert kinds(check_history(played.history).alarms) == []
 
 
@@ -148,7 +176,7 @@ def test_counters_that_fell_are_no_restart_while_the_calls_are_known(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "PULSE_S", 0.05)
         # Long after the run, so that somebody else's service is looked at as one is.
-        played = play(trace, tmp_path, world=world, begins_anew=[(3_600 * S, MemoryCore(3))])
+        played = play(trace, tmp_path, world=world, begins_anew=[Anew(3_600 * S, MemoryCore(3))])
     found = {alarm.kind for alarm in check_history(played.history).alarms}
     assert found & {"counter_fell", "counted_too_few", "contradiction"}
 
@@ -167,7 +195,7 @@ def test_lost_calls_alone_are_no_restart(tmp_path: Path, tells_instance: bool) -
     world = World(make_core=Loses, tells_instance=tells_instance)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "PULSE_S", 0.05)
-        played = play(steady(), tmp_path, world=world, begins_anew=[(3_600 * S, MemoryCore(3))])
+        played = play(steady(), tmp_path, world=world, begins_anew=[Anew(3_600 * S, MemoryCore(3))])
     judged = check_history(played.history)
     assert not judged.restarted
     assert "lost_call" in {alarm.kind for alarm in judged.alarms}
