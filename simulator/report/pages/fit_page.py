@@ -30,14 +30,17 @@ from simulator.report.pages.blocks import (
 )
 from simulator.report.pages.fit_comparison import comparison_section
 from simulator.report.pages.fit_rates import rate_section
-from simulator.report.pages.fit_times import holding_section, percent_of, ringing_section
+from simulator.report.pages.fit_times import (
+    MOST_TENANTS,
+    holding_section,
+    percent_of,
+    ringing_section,
+)
 from simulator.report.pages.formats import spaced
 from simulator.report.pages.origin import origin_facts
 from simulator.scenario_file.units import format_duration
 
-_MOST_TENANTS: Final = 300
-"""Rows of the table of tenants; the scenario has them all."""
-_LONGEST_SCENARIO: Final = 150_000
+_LONGEST_SCENARIO: Final = 60_000
 """Characters: a longer one stands in its file alone, so that the page stays small."""
 
 
@@ -266,7 +269,7 @@ def _tenant_section(fitted: Fitted) -> Section:
             f"{each.hold.chosen_name}{', pooled' if each.hold.pooled else ''}",
             Cell(fixed(each.hold.distance, 3), sort=each.hold.distance),
         )
-        for each in tenants[:_MOST_TENANTS]
+        for each in tenants[:MOST_TENANTS]
     )
     rest = len(tenants) - len(rows)
     return Section(

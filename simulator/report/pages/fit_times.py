@@ -36,8 +36,10 @@ from simulator.scenario import (
     Weibull,
 )
 
+MOST_TENANTS: Final = 100
+"""Rows of a table of tenants, those with most calls; the scenario has them all."""
 _HALF: Final = 0.5
-_MOST_SHOWN: Final = 4
+_MOST_SHOWN: Final = 3
 _MOST_FAMILIES: Final = 3
 _LEAST_SHARE: Final = 1e-4
 _TONES: Final = (1, 3, 4)
@@ -227,7 +229,7 @@ def _parameters(distribution: Distribution) -> str:
 def ringing_section(fitted: Fitted) -> Section | None:
     """How calls got to an answer, in the log and in the scenario."""
     rows: list[tuple[Cell | str, ...]] = []
-    for tenant in _by_size(fitted):
+    for tenant in _by_size(fitted)[:MOST_TENANTS]:
         ringing = tenant.ringing
         whole = ringing.answered + ringing.unanswered
         if not whole:
