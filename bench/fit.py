@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from simulator.fit.mappings import parse_columns
-from simulator.fit.reader import ReadOptions, read_call_log
+from simulator.cdr.mappings import parse_columns
+from simulator.cdr.reader import ReadOptions, read_calls
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 CALLS_PER_S = 20
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     count: int = arguments.lines
-    print("| format | bytes | bare csv.reader, lines/s | read_call_log, lines/s | times floor |")
+    print("| format | bytes | bare csv.reader, lines/s | read_calls, lines/s | times floor |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
         for form, columns in MAPPINGS.items():
@@ -103,7 +103,7 @@ def main() -> None:
             options = ReadOptions(parse_columns(columns))
 
             def read(path: Path = path, options: ReadOptions = options) -> None:
-                log = read_call_log([path], options)
+                log = read_calls([path], options)
                 assert len(log) == count
                 assert not log.broken.count
 
@@ -118,7 +118,7 @@ def main() -> None:
                 flush=True,
             )
         tracemalloc.start()
-        read_call_log([Path(directory) / "asterisk.csv"], ReadOptions(parse_columns("asterisk")))
+        read_calls([Path(directory) / "asterisk.csv"], ReadOptions(parse_columns("asterisk")))
         peak = tracemalloc.get_traced_memory()[1]
         print(f"\nLargest memory while reading asterisk: {peak / count:.0f} bytes a call.")
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import simulator
-from simulator.call_log import CallLogInvalid, read_call_log
+from simulator.cdr.lines import CallLogInvalid
+from simulator.cdr.mappings import MappingInvalid
+from simulator.cdr.options import OptionInvalid, ReadingArguments
+from simulator.cdr.reader import read_calls
 from simulator.console import ProgressLine, report_lines, say, selftest_lines, unfinished_document
 from simulator.engines import Inconclusive
 from simulator.exit_codes import (
@@ -23,7 +26,7 @@ from simulator.exit_codes import (
 from simulator.live.options import LiveSettings, needs_own_service, only_live
 from simulator.replay import Limits, ReplayInvalid, replay_scenario, replay_trace
 from simulator.results import Engine
-from simulator.run import run_live, run_scenario
+from simulator.run import ViolationProven, run_live, run_scenario
 from simulator.scenario import Scenario
 from simulator.scenario_file import (
     Problem,
@@ -163,22 +166,30 @@ def run(
 
 def replay(
     path: Path,
-    columns: Mapping[str, str],
+    reading: ReadingArguments,
     limits: Limits,
     choice: EngineChoice,
     output: Output,
     command: Sequence[str],
 ) -> int:
     """Run the calls of a log against limits, and say how many found no room."""
-
+    progress = ProgressLine("replay", sys.stderr)
     try:
-        log = read_call_log(path, columns)
-        scenario = replay_scenario(path, log, limits)
+        log = read_calls(
+            [path],
+            reading.options(),
+            lambda _path, done, total: progress("reading", done, total),
+        )
+        scenario = replay_scenario(path, log, reading, limits)
         trace = replay_trace(scenario, log)
     except CallLogInvalid as error:
         return _refuse(error.problems)
-    except (ReplayInvalid, TraceInvalid) as error:
+    except (MappingInvalid, OptionInvalid, ReplayInvalid, TraceInvalid) as error:
         return _refuse([error])
+    finally:
+        progress.clear()
+    for note in log.notes:
+        say(f"{path}: {note}")
     return _run_one(scenario, trace, choice, output, command)
 
 
@@ -314,12 +325,14 @@ def _run_one(
             )
     except TraceInvalid as error:
         return _refuse([f"{scenario.name}: {error}"])
-    except Inconclusive as error:
+    except (Inconclusive, ViolationProven) as error:
         progress.clear()
-        say(f"{scenario.name}: inconclusive: {error}")
+        proven = isinstance(error, ViolationProven)
+        verdict = Verdict.FAIL if proven else Verdict.INCONCLUSIVE
+        say(f"{scenario.name}: {verdict.value}: {error}")
         if output.as_json:
-            _print_json(unfinished_document(scenario, choice.name, str(error)))
-        return INCONCLUSIVE
+            _print_json(unfinished_document(scenario, choice.name, str(error), verdict))
+        return OF_VERDICT[verdict]
     finally:
         progress.clear()
     if output.as_json:

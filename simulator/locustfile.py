@@ -186,7 +186,7 @@ class Sender(FastHttpUser):
                 allow_redirects=False,
             )
             answer = worker.answers.read(
-                response.status_code, response.content, getattr(response, "error", None)
+                request.op, response.status_code, response.content, getattr(response, "error", None)
             )
         finally:
             player.answered(request, answer, now_us())

@@ -9,17 +9,19 @@ from typing import Final
 
 import numpy as np
 
-from simulator.call_log import CallLogRows
+from simulator.cdr.options import ReadingArguments
+from simulator.cdr.recorded import Bools, CallEnd, Int64s, RecordedCalls
+from simulator.conditions import NEVER, Conditions, EndKind
 from simulator.scenario import Deterministic, Scenario, Tenant, TraceArrivals
 from simulator.scenario_file.problems import did_you_mean
-from simulator.trace import NEVER, CallTrace
+from simulator.trace import CallTrace
 from simulator.traffic import conditions_of
 
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class ReplayInvalid(ValueError):
-    """The limits name a tenant without calls; the message says which would be right."""
+    """The limits contradict each other, or name a tenant without calls; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,82 +33,104 @@ class Limits:
     reserved: Mapping[str, int]
 
 
-def replay_scenario(path: Path, log: CallLogRows, limits: Limits) -> Scenario:
-    """The scenario of a log: its tenants in order of their first call, nothing drawn by chance.
+def replay_scenario(
+    path: Path, log: RecordedCalls, reading: ReadingArguments, limits: Limits
+) -> Scenario:
+    """The scenario of a log read from ``path``: its tenants, and nothing drawn by chance.
 
     It ends right after the last start and drains. Raises :class:`ReplayInvalid`.
     """
-    assert log.hold_us is not None
-    tenant_ids = tuple(dict.fromkeys(log.tenant))
-    for option, named in (("--tenant-cap", limits.caps), ("--reserve", limits.reserved)):
-        for tenant_id in named:
-            if tenant_id not in tenant_ids:
-                raise ReplayInvalid(
-                    f"{option}: {path} has no calls of tenant {tenant_id!r}"
-                    f"{did_you_mean(tenant_id, tenant_ids)}"
-                )
-    calls: dict[str, tuple[list[int], list[int]]] = {name: ([], []) for name in tenant_ids}
-    for tenant_id, start, hold in zip(
-        log.tenant, log.start_us.tolist(), log.hold_us.tolist(), strict=True
-    ):
-        calls[tenant_id][0].append(start)
-        calls[tenant_id][1].append(hold)
+    _check(path, log, limits)
+    starts = log.run_us()
     return Scenario(
         name=_NOT_IN_A_NAME.sub("-", path.stem).strip("-.") or "replay",
         description=f"Replay of {path.name}",
         seed=0,
-        duration_us=int(log.start_us[-1]) + 1,
+        duration_us=int(starts[-1]) + 1,
         max_concurrent_calls=limits.max_concurrent_calls,
         tenants=tuple(
             Tenant(
                 tenant_id=tenant_id,
-                arrivals=TraceArrivals(tuple(calls[tenant_id][0]), tuple(calls[tenant_id][1])),
+                arrivals=TraceArrivals(tuple(starts[log.tenant == place].tolist())),
                 hold=Deterministic(0.0),
                 max_concurrent_calls=limits.caps.get(tenant_id),
                 reserved_calls=limits.reserved.get(tenant_id, 0),
             )
-            for tenant_id in tenant_ids
+            for place, tenant_id in enumerate(log.tenants)
         ),
-        digest=_digest(path, limits),
+        digest=_digest(log, reading, limits),
     )
 
 
-def replay_trace(scenario: Scenario, log: CallLogRows) -> CallTrace:
-    """The calls of the log as they are in it: holding times and, where it has them, setup times.
+def _check(path: Path, log: RecordedCalls, limits: Limits) -> None:
+    for option, named in (("--tenant-cap", limits.caps), ("--reserve", limits.reserved)):
+        for tenant_id in named:
+            if tenant_id not in log.tenants:
+                raise ReplayInvalid(
+                    f"{option}: {path} has no calls of tenant {tenant_id!r}"
+                    f"{did_you_mean(tenant_id, log.tenants)}"
+                )
+    for tenant_id, reserved in limits.reserved.items():
+        cap = limits.caps.get(tenant_id)
+        if cap is not None and reserved > cap:
+            raise ReplayInvalid(
+                f"--reserve {tenant_id}={reserved} is more than --tenant-cap {tenant_id}={cap}"
+            )
+    together = sum(limits.reserved.values())
+    if together > limits.max_concurrent_calls:
+        raise ReplayInvalid(
+            f"--reserve keeps {together} slots, more than --capacity {limits.max_concurrent_calls}"
+        )
+
+
+def replay_trace(scenario: Scenario, log: RecordedCalls) -> CallTrace:
+    """The calls of the log as they are in it, see :func:`recorded_trace`.
 
     Raises :class:`simulator.trace.TraceInvalid` for limits that contradict each other.
     """
-    assert log.hold_us is not None
-    n = len(log)
-    place_of = {tenant.tenant_id: place for place, tenant in enumerate(scenario.tenants)}
-    place = np.array([place_of[tenant_id] for tenant_id in log.tenant], np.int32)
-    order = np.lexsort((place, log.start_us))
-    nothing, never = np.zeros(n, np.int64), np.full(n, NEVER, np.int64)
+    everything = np.ones(len(log), np.bool_)
+    return recorded_trace(log, log.run_us(), everything, conditions_of(scenario))
+
+
+def recorded_trace(
+    log: RecordedCalls, offer_us: Int64s, kept: Bools, conditions: Conditions
+) -> CallTrace:
+    """The ``kept`` calls of a log, shape (n,), offered at ``offer_us``, shape (n,).
+
+    ``conditions`` have the tenants of the log. Answered calls have their setup and holding times,
+    and fail where they did. A call that was not answered is given up when it was: it holds its slot
+    until then and is abandoned. Raises :class:`simulator.trace.TraceInvalid`.
+    """
+    rows = np.flatnonzero(kept)
+    rows = rows[np.lexsort((log.tenant[rows], offer_us[rows]))]
+    answered, slot = log.answered[rows], log.slot_us[rows]
+    nothing, never = np.zeros(1, np.int64), np.full(1, NEVER, np.int64)
     return CallTrace(
-        conditions=conditions_of(scenario),
-        tenant=place[order],
-        offer_us=log.start_us[order],
-        setup_us=nothing if log.setup_us is None else log.setup_us[order],
+        conditions=conditions,
+        tenant=log.tenant[rows],
+        offer_us=offer_us[rows],
+        # The answer would come too late: at a tie it wins.
+        setup_us=np.where(answered, log.setup_us[rows], slot + 1),
         connect_us=nothing,
-        hold_us=log.hold_us[order],
-        end_kind=np.zeros(n, np.int8),
+        hold_us=np.where(answered, log.hold_us[rows], 0),
+        end_kind=np.where(log.end[rows] == CallEnd.FAILED, EndKind.FAILED, 0).astype(np.int8),
         refer_us=never,
-        patience_us=never,
-        lookup_draw=np.zeros(n, np.uint32),
+        patience_us=np.where(answered, NEVER, slot),
+        lookup_draw=np.zeros(1, np.uint32),
         after=never,
-        after_on=np.zeros(n, np.int8),
+        after_on=np.zeros(1, np.int8),
         delay_us=nothing,
-        attempt=np.zeros(n, np.int32),
+        attempt=np.zeros(1, np.int32),
     )
 
 
-def _digest(path: Path, limits: Limits) -> str:
-    """SHA-256 of the log's bytes and the limits it is played against."""
-    played_against = (
+def _digest(log: RecordedCalls, reading: ReadingArguments, limits: Limits) -> str:
+    """SHA-256 of the log's bytes, how they are read and the limits they are played against."""
+    played = (
+        [file.sha256 for file in log.files],
+        list(reading.given()),
         limits.max_concurrent_calls,
         sorted(limits.caps.items()),
         sorted(limits.reserved.items()),
     )
-    digest = hashlib.sha256(path.read_bytes())
-    digest.update(repr(played_against).encode())
-    return digest.hexdigest()
+    return hashlib.sha256(repr(played).encode()).hexdigest()

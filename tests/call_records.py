@@ -38,8 +38,10 @@ def stamp(at_s: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
 def line(fields: Sequence[object], *, quoted: bool) -> str:
     """One record, with every text in quotes or only where it must be."""
     text = io.StringIO()
-    quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
-    csv.writer(text, quoting=quoting, lineterminator="\n").writerow(fields)
+    if quoted:
+        csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerow(fields)
+    else:
+        csv.writer(text, lineterminator="\n").writerow(fields)
     return text.getvalue()
 
 

@@ -9,6 +9,7 @@ import random
 import selectors
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -28,6 +29,7 @@ from service.state.base import (
     TenantUnknown,
 )
 from service.state.memory import MemoryCore
+from simulator.engines import Inconclusive
 from simulator.engines.limits import starting_policies
 from simulator.history import (
     History,
@@ -86,7 +88,8 @@ class World:
     A request arrives ``to_us`` after it was sent and is answered ``back_us`` later; both draw.
     ``silent`` says of a request whether its answer is lost. ``stall_us`` freezes the driver, not
     the service, in every send. ``change_takes_us`` passes from when a change of limits is in force
-    to its answer. ``tells_instance``: the capacity document names the instance.
+    to its answer. ``tells_instance``: the capacity document names the instance. ``stays_down``: a
+    service that the driver kills is out of reach until the driver starts it again.
     """
 
     make_core: Callable[..., MemoryCore] = MemoryCore
@@ -97,6 +100,7 @@ class World:
     stall_us: int = 0
     change_takes_us: int = 0
     tells_instance: bool = True
+    stays_down: bool = False
     sent: list[tuple[int, str, str]] = field(default_factory=list)
 
     def core(self, plan: Plan) -> MemoryCore:
@@ -121,26 +125,40 @@ class World:
         )
 
 
+@dataclass
+class FakeService:
+    """What is behind an address: one core after the other, or for a while nothing."""
+
+    core: MemoryCore
+    down: bool = False
+    instance: str = "a"
+    _starts: int = 1
+
+    def begin_anew(
+        self, core: MemoryCore, *, down: bool = False, instance: str | None = None
+    ) -> None:
+        """It is another one from now on, which knows nothing."""
+        self._starts += 1
+        self.core, self.down = core, down
+        self.instance = f"start {self._starts}" if instance is None else instance
+
+
 class FakeClient:
-    """What the driver asks; the core answers at the loop's time."""
+    """What the driver asks; the service's core answers at the loop's time."""
 
-    def __init__(self, world: World, core: MemoryCore, loop: VirtualLoop) -> None:
-        self.world = self._world = world
-        self._core = core
+    def __init__(self, world: World, service: FakeService, loop: VirtualLoop) -> None:
+        self._world = world
+        self._service = service
         self._loop = loop
-        self._instance = 1
         self._arriving: set[asyncio.Task[Reply]] = set()
-
-    def restarted(self, core: MemoryCore) -> None:
-        """The service is another one from now on, which knows nothing."""
-        self._core = core
-        self._instance += 1
 
     async def post(self, path: str, body: bytes, timeout_s: float | None = None) -> Reply:
         world, parts = self._world, path.removeprefix(CALLS).split("/")
         document = msgspec.json.decode(body) if body else {}
         call_id = document["call_id"] if parts == [""] else unquote(parts[1])
         world.sent.append((self._loop.now_us, "offer" if parts == [""] else parts[2], call_id))
+        if self._service.down:
+            return Reply("failed", said="nobody listens at the address")
         self._loop.now_s += world.stall_us / 1e6
         task = asyncio.create_task(self._answer(parts[-1], call_id, document))
         self._arriving.add(task)
@@ -157,34 +175,47 @@ class FakeClient:
 
     async def change_limits(self, document: dict[str, Any]) -> Reply:
         await asyncio.sleep(self._world.to_us() / 1e6)
+        if self._service.down:
+            return Reply("failed", said="nobody listens at the address")
         tenants = {name: TenantPolicy(**row) for name, row in document["tenants"].items()}
         change = LimitChange(document.get("max_concurrent_calls"), tenants)
         try:
-            self._core.change_limits(change, self._loop.now_us)
+            self._service.core.change_limits(change, self._loop.now_us)
         except LimitsInvalid as error:
             return Reply("refused", 422, said=str(error))
         except TenantUnknown as error:
             return Reply("refused", 404, code="unknown_tenant", said=str(error))
         await asyncio.sleep((self._world.back_us() + self._world.change_takes_us) / 1e6)
+        if self._world.silent():
+            return Reply("indefinite", said="no answer in time")
         return Reply("ok", 200, Said())
 
     async def capacity(self) -> dict[str, Any]:
         await asyncio.sleep(self._world.to_us() / 1e6)
-        self._core.advance(self._loop.now_us)
-        document = _capacity(self._core.snapshot())
+        self._there()
+        core, instance = self._service.core, self._service.instance
+        core.advance(self._loop.now_us)
+        document = _capacity(core.snapshot())
         if self._world.tells_instance:
-            document["instance"] = f"instance {self._instance}"
+            document["instance"] = instance
         await asyncio.sleep(self._world.back_us() / 1e6)
         return document
 
     async def held(self) -> dict[str, Any]:
-        self._core.advance(self._loop.now_us)
-        held = self._core.held()
+        self._there()
+        self._service.core.advance(self._loop.now_us)
+        held = self._service.core.held()
         return {"pending_call_ids": list(held.pending), "accepted_call_ids": list(held.accepted)}
 
+    def _there(self) -> None:
+        if self._service.down:
+            raise Inconclusive("nobody listens at the address")
+
     async def _answer(self, event: str, call_id: str, document: dict[str, Any]) -> Reply:
-        world = self._world
+        world, service = self._world, self._service
         await asyncio.sleep(world.to_us() / 1e6)
+        if service.down:
+            return Reply("indefinite", said="the connection was lost")
         answer = self._step(event, call_id, document)
         if world.silent():
             await asyncio.sleep(world.timeout_us / 1e6 + 1)
@@ -192,7 +223,7 @@ class FakeClient:
         return _reply(answer)
 
     def _step(self, event: str, call_id: str, document: dict[str, Any]) -> Answer:
-        core, at_us = self._core, self._loop.now_us
+        core, at_us = self._service.core, self._loop.now_us
         if event == "":
             return core.offer(call_id, document["tenant_id"], at_us)
         if event == "accept":
@@ -208,17 +239,25 @@ class FakeClient:
 
 @dataclass
 class Restarter:
-    """Kills the service, and has another one there at once: nothing it held is known any more."""
+    """Kills the service, and has another one there with the limit of now and the tenants it had."""
 
-    plan: Plan
-    client: FakeClient
+    world: World
+    service: FakeService
     limit_now: int
 
     def kill(self) -> None:
-        self.client.restarted(self.client.world.core(self.plan))
+        self.service.begin_anew(self._another(), down=self.world.stays_down)
 
     def start_again(self) -> None:
-        """It is there already."""
+        if self.service.down:
+            self.service.begin_anew(self._another())
+
+    def _another(self) -> MemoryCore:
+        rows = self.service.core.snapshot().tenants
+        policies = {name: row.policy for name, row in rows.items() if row.policy is not None}
+        return self.world.make_core(
+            self.limit_now, tenants=policies, deadlines=self.world.deadlines
+        )
 
 
 def _capacity(snapshot: Snapshot) -> dict[str, Any]:
@@ -270,12 +309,37 @@ def _reply(answer: Answer) -> Reply:
 
 
 @dataclass(frozen=True)
+class Anew:
+    """At ``at_us`` of wall-clock time somebody else has ``core`` at the place of a target.
+
+    Nobody answers there for ``down_us`` before that. ``group`` is the target's history;
+    ``instance`` what it calls itself, None: a name of its own.
+    """
+
+    at_us: int
+    core: MemoryCore
+    down_us: int = 0
+    group: int = 0
+    instance: str | None = None
+
+
+@dataclass(frozen=True)
 class Played:
+    """``core`` and ``history`` are of the first of the ``histories``.
+
+    ``stopped`` says why a run did not come to its end.
+    """
+
     driver: Driver
     meters: Meters
-    history: History
+    histories: tuple[History, ...]
     world: World
     core: MemoryCore
+    stopped: str | None
+
+    @property
+    def history(self) -> History:
+        return self.histories[0]
 
     def operations(self, call_id: str) -> list[tuple[str, int, str]]:
         return [
@@ -295,18 +359,71 @@ def play(
     rules: CallRules = RULES,
     cancel_at_us: int | None = None,
     kills: Sequence[ServiceKill] = (),
-    begins_anew: Sequence[tuple[int, MemoryCore]] = (),
+    begins_anew: Sequence[Anew] = (),
+    groups: Sequence[int] = (1,),
+    given: bool = False,
 ) -> Played:
     """Drive a trace in virtual time; at the default speed 1 us of the trace is 1 ms.
 
-    ``begins_anew``: at which instants of wall-clock time somebody else has another core there.
+    ``groups`` has a service for each number, and so many targets lead to it. ``given``: they are
+    somebody else's, as they are with ``begins_anew``.
     """
     world = world or World()
     plan = Plan(trace, speed, faults)
-    core = world.core(plan)
+    services = [FakeService(world.core(plan)) for _ in groups]
+    core = services[0].core
+    given = given or bool(begins_anew)
     meters = Meters(late_us=50_000)
-    path = directory / "history.jsonl"
-    header = HistoryHeader(
+    paths = [directory / f"history-{place}.jsonl" for place in range(len(groups))]
+
+    async def drive(loop: VirtualLoop) -> tuple[Driver, str | None]:
+        recorders, targets = [], []
+        for service, count, path in zip(services, groups, paths, strict=True):
+            clients = [FakeClient(world, service, loop) for _ in range(count)]
+            before = await clients[0].capacity() if given else {"total": {}, "tenants": {}}
+            writer = HistoryWriter(path, _header(trace, world, count))
+            recorders.append(Recorder(writer, before, meters.results, watched=given))
+            targets.append(
+                [
+                    LiveTarget(client, recorders[-1], "c", place)
+                    for place, client in enumerate(clients)
+                ]
+            )
+        for anew in begins_anew:
+            _begin_anew_later(loop, services[anew.group], anew)
+        own = Restarter(world, services[0], trace.conditions.max_concurrent_calls)
+        driver = Driver(
+            plan, targets, rules, meters, lambda: loop.now_us,
+            kills=kills, service=None if given else own,
+        )  # fmt: skip
+        task = asyncio.ensure_future(driver.run())
+        if cancel_at_us is not None:
+            loop.call_at(cancel_at_us / 1e6, task.cancel)
+        (raised,) = await asyncio.gather(task, return_exceptions=True)
+        for recorder in recorders:
+            recorder.close(loop.now_us)
+        if isinstance(raised, asyncio.CancelledError | Inconclusive):
+            return driver, str(raised)
+        if raised is not None:
+            raise raised
+        return driver, None
+
+    driver, stopped = in_virtual_time(drive)
+    histories = tuple(read_history(path) for path in paths)
+    return Played(driver, meters, histories, world, core, stopped)
+
+
+def _begin_anew_later(loop: VirtualLoop, service: FakeService, anew: Anew) -> None:
+    def go_down() -> None:
+        service.down = True
+
+    if anew.down_us:
+        loop.call_at(max(0, anew.at_us - anew.down_us) / 1e6, go_down)
+    loop.call_at(anew.at_us / 1e6, partial(service.begin_anew, anew.core, instance=anew.instance))
+
+
+def _header(trace: CallTrace, world: World, targets: int) -> HistoryHeader:
+    return HistoryHeader(
         limit=trace.conditions.max_concurrent_calls,
         tenants={
             tenant.tenant_id: TenantLimits(
@@ -319,31 +436,8 @@ def play(
             world.deadlines.pending_us, world.deadlines.accepted_us, world.deadlines.active_us
         ),
         timeout_us=world.timeout_us,
+        targets=tuple(f"target {place}" for place in range(targets)),
     )
-
-    async def drive(loop: VirtualLoop) -> Driver:
-        client = FakeClient(world, core, loop)
-        before = await client.capacity() if begins_anew else {"total": {}, "tenants": {}}
-        own = (
-            None if begins_anew else Restarter(plan, client, trace.conditions.max_concurrent_calls)
-        )
-        for at_us, other in begins_anew:
-            loop.call_at(at_us / 1e6, client.restarted, other)
-        with HistoryWriter(path, header) as writer:
-            recorder = Recorder(writer, before, meters.results, watched=own is None)
-            target = LiveTarget(client, recorder, "c")
-            driver = Driver(
-                plan, [[target]], rules, meters, lambda: loop.now_us,
-                kills=kills, service=own,
-            )  # fmt: skip
-            task = asyncio.ensure_future(driver.run())
-            if cancel_at_us is not None:
-                loop.call_at(cancel_at_us / 1e6, task.cancel)
-            await asyncio.gather(task, return_exceptions=cancel_at_us is not None)
-        return driver
-
-    driver = in_virtual_time(drive)
-    return Played(driver, meters, read_history(path), world, core)
 
 
 def drawn_world(rng: random.Random, timeout_us: int = 30_000) -> World:

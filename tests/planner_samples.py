@@ -2,7 +2,7 @@
 
 from simulator.planning.concurrency import Concurrency
 from simulator.planning.estimate import Estimate
-from simulator.planning.formula import Formula
+from simulator.planning.formula import Formula, FormulaKind
 from simulator.planning.measure import Interval, Point, TenantPoint
 from simulator.planning.policies.result import (
     AS_WRITTEN,
@@ -20,10 +20,12 @@ from simulator.planning.policies.result import (
 )
 from simulator.planning.result import (
     CurvePoint,
+    NodeLoss,
     OfferedInterval,
     Plan,
     Sensitivity,
     SensitivityRow,
+    SlotsNeeded,
     Stopped,
 )
 from simulator.planning.sweep import Sweep, SweepPoint
@@ -45,6 +47,8 @@ def point(limit: int, per_mille: float, other: str = OTHER, intervals: int = 4) 
             place * 15 * MINUTE,
             (place + 1) * 15 * MINUTE,
             share(per_mille * (2 if place == 2 else 0.5)),
+            300.0,
+            0.3 * per_mille * (2 if place == 2 else 0.5),
         )
         for place in range(intervals)
     )
@@ -70,19 +74,45 @@ def point(limit: int, per_mille: float, other: str = OTHER, intervals: int = 4) 
     )
 
 
+def formulas() -> tuple[Formula, ...]:
+    """Erlang B, too low because callers try again, and the load at each instant."""
+    return (
+        Formula(
+            FormulaKind.ERLANG_B, 40.25, None, True, 53, 0.0173,
+            tuple(0.06 / 2**place for place in range(7)),
+            ("rejected callers try again", "the rate varies"),
+        ),
+        Formula(
+            FormulaKind.MODIFIED_OFFERED_LOAD, 48.75, 44 * MINUTE, False, 48, 0.0081,
+            tuple(0.03 / 2**place for place in range(7)),
+            ("rejected callers try again",),
+        ),
+    )  # fmt: skip
+
+
 def sensitivity() -> Sensitivity:
     """Load and holding time up and down, a lost node, three months of growth."""
-    rows = [
-        SensitivityRow("load", "load -25 %", -0.25, 37, share(0.1)),
-        SensitivityRow("load", "load +25 %", 0.25, None, share(80)),
-        SensitivityRow("hold", "holding time -10 %", -0.1, 45, share(3)),
-        SensitivityRow("hold", "holding time +10 %", 0.1, 54, share(21)),
-        SensitivityRow("node", "a node of 8 slots lost", -8.0, 58, share(40)),
-        SensitivityRow("growth", "month 1: load +3.0 %", 0.03, 51, share(9)),
-        SensitivityRow("growth", "month 2: load +6.1 %", 0.0609, 52, share(12)),
-        SensitivityRow("growth", "month 3: load +9.3 %", 0.0927, None, share(17)),
-    ]
-    return Sensitivity(12, 49, tuple(rows), ("the load of few callers is varied by their number",))
+    return Sensitivity(
+        replications=12,
+        base=SlotsNeeded(49, 47, 52),
+        rows=(
+            SensitivityRow("load", "load -25 %", -0.25, SlotsNeeded(37, 36, 39), share(0.1)),
+            SensitivityRow("load", "load +25 %", 0.25, None, share(80)),
+            SensitivityRow("hold", "holding time -10 %", -0.1, SlotsNeeded(45, 44, 47), share(3)),
+            SensitivityRow("hold", "holding time +10 %", 0.1, SlotsNeeded(54, 52, None), share(21)),
+        ),
+        node=NodeLoss(8, 42, share(40), 58),
+        growth=(
+            SensitivityRow(
+                "growth", "month 1: load +3.0 %", 0.03, SlotsNeeded(51, 49, 54), share(9)
+            ),
+            SensitivityRow(
+                "growth", "month 2: load +6.1 %", 0.0609, SlotsNeeded(52, 50, None), share(12)
+            ),
+            SensitivityRow("growth", "month 3: load +9.3 %", 0.0927, None, share(17)),
+        ),
+        notes=("the load of few callers is varied by their number",),
+    )
 
 
 def plan(scenario: str = "office", other: str = OTHER) -> Plan:
@@ -109,7 +139,11 @@ def plan(scenario: str = "office", other: str = OTHER) -> Plan:
         stopped=Stopped.BOUNDED,
         replications=64,
         points=points,
+        target_values=tuple(
+            CurvePoint(limit, share(per_mille)) for limit, per_mille in ((49, 11), (50, 9), (51, 7))
+        ),
         curve=curve,
+        curve_replications=16,
         offered_erlangs=40.25,
         offered=tuple(
             OfferedInterval(place * 15 * MINUTE, (place + 1) * 15 * MINUTE, erlangs)
@@ -121,7 +155,8 @@ def plan(scenario: str = "office", other: str = OTHER) -> Plan:
         ),
         worst_answer=53,
         with_room_for_all=share(1),
-        formula=Formula(40.25, True, 53, 0.0173, False, ("rejected callers try again",)),
+        worst_with_room_for_all=share(2),
+        formulas=formulas(),
         sensitivity=sensitivity(),
         explanation=("50 slots meet blocking<0.01.",),
         assumptions=(f"The traffic is as {scenario} says.", "Losses come in clusters."),

@@ -35,8 +35,8 @@ def erlang_c(offered_erlangs: float, servers: int) -> float:
 
     C = n B / (n - a (1 - B)), with a = ``offered_erlangs``, n = ``servers`` and Erlang's B.
 
-    Source: A. K. Erlang, 1917 (see :func:`~simulator.analytics.loss.erlang_b`); this form in
-    V. B. Iversen, "Teletraffic Engineering and Network Planning", DTU, 2015, "Erlang's C-formula".
+    Source: A. K. Erlang, 1917 (see :func:`~simulator.analytics.loss.erlang_b`), written by B as in
+    V. B. Iversen, "Teletraffic Engineering and Network Planning", DTU, 2010.
     Domain: Poisson arrivals, exponential holding times, callers who wait as long as it takes,
     0 <= a < n (otherwise the queue grows without bound), n <= 1,000,000. Unlike B it depends on the
     distribution of holding times. Precision: relative error below 1e-10 up to 100,000 servers.
@@ -98,7 +98,9 @@ def servers_for_service_level(
     require_traffic("offered_erlangs", offered_erlangs)
     require_target("share", share)
     low = math.floor(offered_erlangs) + 1
-    require_count("servers", low, most=MAX_SERVERS)
+    too_many = f"offered_erlangs is {offered_erlangs}: more than {MAX_SERVERS} servers are needed"
+    if low > MAX_SERVERS:
+        raise ValueError(too_many)
 
     def enough(servers: int) -> bool:
         return service_level(offered_erlangs, servers, hold_mean, within) >= share
@@ -107,7 +109,7 @@ def servers_for_service_level(
     high = low
     while not enough(high):
         if high == MAX_SERVERS:
-            raise ValueError(f"more than {MAX_SERVERS} servers would be needed")
+            raise ValueError(too_many)
         low, high, step = high + 1, min(high + step, MAX_SERVERS), 2 * step
     while low < high:
         middle = (low + high) // 2

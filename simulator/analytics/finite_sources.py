@@ -7,6 +7,9 @@ by the factor 1 + alpha, so the argument names say which is meant:
 - *per source*, a = alpha / (1 + alpha): the share of its time a source would hold a call if none
   were blocked, 0 <= a < 1. ``sources * a`` is the intended traffic, what an infinite group would
   carry.
+
+Some calculators ask for the traffic truly offered instead, blocked calls included. That depends on
+the blocking and is an answer here, ``offered_erlangs``.
 """
 
 import math
@@ -51,8 +54,7 @@ def engset(
     of S - 1 sources, because a calling source sees the others; carried Y = alpha (S - Y)(1 - B).
 
     Source: T. O. Engset, "Die Wahrscheinlichkeitsrechnung zur Bestimmung der Waehlerzahl in
-    automatischen Fernsprechaemtern", 1918; evaluated as Erlang's B (V. B. Iversen, "Teletraffic
-    Engineering and Network Planning", DTU, 2015, chapter "Loss systems with full accessibility").
+    automatischen Fernsprechaemtern", Elektrotechnische Zeitschrift, 1918; evaluated as Erlang's B.
     Domain: blocked calls lost, the source idle again at once; any distribution of holding and of
     idle times; 0 <= n, 1 <= S, both at most 1,000,000.
     Precision: relative error below 1e-11 up to 100,000 servers for time and call congestion; below

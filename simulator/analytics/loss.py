@@ -34,9 +34,9 @@ def erlang_b(offered_erlangs: float, servers: int) -> float:
     B = (a**n / n!) / sum over k <= n of a**k / k!, with a = ``offered_erlangs``, n = ``servers``.
 
     Source: A. K. Erlang, "Solution of some problems in the theory of probabilities of significance
-    in automatic telephone exchanges", 1917; evaluated by the recursion for 1/B (V. B. Iversen,
-    "Teletraffic Engineering and Network Planning", DTU, 2015, section "Evaluation of Erlang's
-    B-formula"), taken in logarithms.
+    in automatic telephone exchanges", Post Office Electrical Engineers' Journal 10 (1918, in Danish
+    1917), pp. 189-197; evaluated by the recursion for 1/B (V. B. Iversen, "Teletraffic Engineering
+    and Network Planning", DTU, 2010, chapter 4), taken in logarithms.
     Domain: Poisson arrivals, blocked calls lost, any distribution of holding times; a >= 0 finite,
     0 <= n <= 1,000,000. Call and time congestion are the same.
     Precision: relative error below 1e-11 up to 100,000 servers; below 1e-307 the answer may be 0.
@@ -79,8 +79,8 @@ def erlang_b_continuous(offered_erlangs: float, servers: float) -> float:
     a = ``offered_erlangs`` and n = ``servers``.
 
     Source: R. Fortet's integral, as in D. L. Jagerman, "Some properties of the Erlang loss
-    function", Bell System Technical Journal 53 (1974). Evaluated at the fraction of n by the series
-    or the continued fraction of the incomplete gamma function, then by the recursion
+    function", Bell System Technical Journal 53 (1974), pp. 525-551. Evaluated at the fraction of n
+    by the series or the continued fraction of the incomplete gamma function, then by the recursion
     1/B(k) = 1 + (k/a) / B(k-1), which holds for real k as well.
     Domain: a >= 0 finite, 0 <= n <= 1,000,000. A fraction of a server has no meaning of its own;
     it serves interpolation, the equivalent random method and Hayward's approximation.
@@ -193,8 +193,8 @@ def extended_erlang_b(fresh_erlangs: float, servers: int, recall: float) -> Reca
 
     Solves A = a + recall * A * B(A, n) for the total A, with a = ``fresh_erlangs``.
 
-    Source: the extended Erlang B model of W. Jewett, J. Shrago and B. Yomtov, "Designing optimal
-    voice networks for businesses, government and telephone companies", Telephony Publishing, 1980.
+    Source: the extended Erlang B model of J. Jewett, J. Shrago and B. Yomtov, "Designing optimal
+    voice networks for businesses, government, and telephone companies", Chicago, 1980.
     Domain: 0 <= recall <= 1, and a < n when recall is 1 (otherwise recalls grow without bound).
     It takes recalls for a Poisson stream of the same attempts' chances, that is, for recalls after
     a delay long against the holding time; soon redials meet the same full group and are blocked

@@ -41,8 +41,9 @@ def kaufman_roberts(slots: int, classes: Sequence[CallClass]) -> MultislotLoss:
     j > C - b_k, over the sum of all q; a_k offered calls in erlangs, b_k slots a call.
 
     Source: J. S. Kaufman, "Blocking in a shared resource environment", IEEE Transactions on
-    Communications 29 (1981); J. W. Roberts, "A service system with heterogeneous user
-    requirements", 1981.
+    Communications 29 (1981), pp. 1474-1481; J. W. Roberts, "A service system with heterogeneous
+    user requirements", in "Performance of Data Communication Systems and their Applications",
+    North-Holland, 1981.
     Domain: Poisson arrivals, blocked calls lost, any distribution of holding times, no limits by
     class; 0 <= C <= 1,000,000, at least one class, b_k >= 1. Time about C times classes.
     Precision: relative error below 1e-10 up to 100,000 slots; probabilities below 1e-250 of the
@@ -64,12 +65,15 @@ def kaufman_roberts(slots: int, classes: Sequence[CallClass]) -> MultislotLoss:
 
 
 def _weights(slots: int, classes: Sequence[CallClass]) -> Floats:
-    """q(0) to q(slots), all scaled alike whenever they grow large."""
+    """q(0) to q(slots), scaled to keep them finite."""
     demand: dict[int, float] = {}
     for each in classes:
+        if each.slots > slots:
+            continue
         demand[each.slots] = demand.get(each.slots, 0.0) + each.offered_erlangs * each.slots
     pairs = sorted(demand.items())
     weights = [1.0]
+    rescaled: list[tuple[int, float]] = []
     for j in range(1, slots + 1):
         weight = 0.0
         for size, erlangs in pairs:
@@ -78,6 +82,18 @@ def _weights(slots: int, classes: Sequence[CallClass]) -> Floats:
             weight += erlangs * weights[j - size]
         weights.append(weight / j)
         if weights[j] > _LARGE:
-            scale = weights[j]
-            weights = [each / scale for each in weights]
-    return np.array(weights)
+            # Only what the recursion still reads is brought to the new scale at once.
+            first, scale = max(0, j + 1 - pairs[-1][0]), weights[j]
+            weights[first:] = [each / scale for each in weights[first:]]
+            rescaled.append((first, scale))
+    return _on_one_scale(np.array(weights), rescaled)
+
+
+def _on_one_scale(weights: Floats, rescaled: Sequence[tuple[int, float]]) -> Floats:
+    """Weights below each ``first`` divided by that ``scale``; the firsts rise."""
+    factor, end = 1.0, len(weights)
+    for first, scale in reversed(rescaled):
+        weights[first:end] *= factor
+        factor, end = factor / scale, first
+    weights[:end] *= factor
+    return weights

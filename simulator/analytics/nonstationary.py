@@ -99,7 +99,8 @@ def modified_offered_load(
 
     Source: D. L. Jagerman, "Nonstationary blocking in telephone traffic", Bell System Technical
     Journal 54 (1975); W. A. Massey and W. Whitt, "An analysis of the modified offered-load
-    approximation for the nonstationary Erlang loss model", Annals of Applied Probability 4 (1994).
+    approximation for the nonstationary Erlang loss model", Annals of Applied Probability 4 (1994),
+    pp. 1145-1160.
     Domain: as :func:`offered_load` and :func:`~simulator.analytics.loss.erlang_b`; blocked calls
     lost. An approximation: good while the load changes slowly against the holding time and blocking
     is small (below about 10 per cent). Known weakness, flash crowds: m(t) counts calls that a full

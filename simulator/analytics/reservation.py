@@ -34,9 +34,9 @@ def trunk_reservation(slots: int, classes: Sequence[ReservedAgainst]) -> Reserva
     Birth-death process: p(n + 1) (n + 1) = p(n) * sum of a_k over classes with n < C - t_k;
     blocking of k = sum of p(n) over n >= C - t_k; C = ``slots``, t_k = ``kept_free``.
 
-    Source: J. W. Roberts, "Teletraffic models for the Telecom 1 integrated services network",
+    Source: J. W. Roberts, "Teletraffic models for the Telecom 1 integrated service network",
     10th International Teletraffic Congress, 1983; F. P. Kelly, "Loss networks", Annals of Applied
-    Probability 1 (1991), section on trunk reservation.
+    Probability 1 (1991), pp. 319-378.
     Domain: Poisson arrivals, blocked calls lost, 0 <= t_k <= C <= 1,000,000. Exact for exponential
     holding times with one mean for all classes. With different means it is an approximation
     (Roberts'): one dimension forgets which calls are in progress, and with them how soon a slot

@@ -141,7 +141,7 @@ def _check(limit: int, tenants: Sequence[SharingTenant]) -> None:
             require_count(f"{name}.sources", each.sources, least=1)
     reserved = sum(each.reserved for each in tenants)
     if reserved > limit:
-        raise ValueError(f"{reserved} slots are reserved, it must be at most the limit {limit}")
+        raise ValueError(f"limit is {limit}, it must be at least the {reserved} slots reserved")
 
 
 def _cap(limit: int, tenant: SharingTenant) -> int:

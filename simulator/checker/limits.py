@@ -94,7 +94,7 @@ def limits_over_time(
             sure = answered and not overlaps
             writes.append(Write(low, high, sure, change.max_concurrent_calls, change.tenants or {}))
     initial = header.tenants or {}
-    writes += _begun_anew(header, restarts, [write.tenants for write in writes])
+    writes += _begun_anew(header, restarts, writes)
     writes.sort(key=lambda write: write.low_us)
     total = None
     if header.limit is not None:
@@ -107,12 +107,13 @@ def limits_over_time(
 
 
 def _begun_anew(
-    header: HistoryHeader, restarts: Sequence[Operation], named: Iterable[Mapping[str, object]]
+    header: HistoryHeader, restarts: Sequence[Operation], changes: Sequence[Write]
 ) -> list[Write]:
-    """What may be in force after each restart. ``named`` are tenants that changes named."""
+    """What may be in force after each restart."""
     restarts = sorted(restarts, key=lambda each: each.invoke_us)
     spans = [(each.invoke_us, ended_us(each)) for each in restarts]
     told = [each.tenants or {} for each in restarts]
+    named = [change.tenants for change in changes]
     nobody = dict.fromkeys(chain(header.tenants or {}, *named, *told), UNCONFIGURED)
     beginnings = [(header.limit, nobody | (header.tenants or {}))]
     writes = []
@@ -124,7 +125,28 @@ def _begun_anew(
         alone = not any(low <= end and begin <= high for low, high in others)
         beginnings.append((restart.max_concurrent_calls, nobody | told[place]))
         writes.append(Write(begin, end, alone, *beginnings[-1]))
+        writes += _changed_since(begin, end, changes, told[place])
     return writes
+
+
+def _changed_since(
+    begin: int, end: int, changes: Sequence[Write], told: Mapping[str, TenantLimits]
+) -> list[Write]:
+    """Anything, where a change may have come before the limits that a restart tells were read.
+
+    Then what they were until that change is not known. They are told by ``end`` at the latest.
+    """
+    within = [each for each in changes if each.low_us <= end and begin <= each.high_us]
+    if not within:
+        return []
+    total = any(each.limit is not None for each in within)
+    names = [name for name in told if any(name in each.tenants for each in within)]
+    least, most = TenantLimits(0, 0, False), TenantLimits(None, UNLIMITED, True)
+    # A microsecond early, so that the restart's own word replaces it.
+    return [
+        Write(begin - 1, begin - 1, False, limit if total else None, dict.fromkeys(names, each))
+        for limit, each in ((0, least), (UNLIMITED, most))
+    ]
 
 
 def ended_us(restart: Operation) -> int:

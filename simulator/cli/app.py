@@ -12,6 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.address import is_address
+from simulator.cli.call_files import (
+    Columns,
+    Encoding,
+    KeepDuplicates,
+    Lengths,
+    LengthsName,
+    OnlyTenant,
+    Times,
+    TimesName,
+    Timezone,
+    reading_arguments,
+)
 from simulator.cli.common import AdminToken, CallToken, finish
 from simulator.cli.compare import compare
 from simulator.cli.erlang import erlang_app
@@ -112,7 +124,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Play scenarios against the service and judge what it counted."""
-    live = live_settings(speed, timeout, retries, late, most_open, shared_limit)
+    live = live_settings(engine, speed, timeout, retries, late, most_open, shared_limit)
     choice = _choice(engine, target or (), configure, admin_token, call_token, live)
 
     def work() -> int:
@@ -163,18 +175,21 @@ def expect(scenario: ScenarioFile, seed: Seed = None, overrides: Overrides = Non
 @app.command()
 def replay(
     calls: Annotated[
-        Path, typer.Argument(metavar="CALLS.CSV", help="A CSV file of calls.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="CALLS.CSV", help="A CSV file of calls, plain or gzipped.", show_default=False
+        ),
     ],
     capacity: Annotated[
         int, typer.Option(min=0, help="Calls at the same time.", show_default=False)
     ],
-    columns: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME=COLUMN,...",
-            help="Which column is start, hold and, if there are any, tenant and setup.",
-        ),
-    ] = "tenant=tenant,start=start,hold=hold",
+    columns: Columns = "tenant=tenant,start=start,hold=hold",
+    times: Times = TimesName.AUTO,
+    lengths: Lengths = LengthsName.SECONDS,
+    timezone: Timezone = None,
+    encoding: Encoding = "UTF-8",
+    tenant: OnlyTenant = None,
+    keep_duplicates: KeepDuplicates = False,
     tenant_cap: Annotated[
         list[str] | None,
         typer.Option(metavar="TENANT=N", help="A tenant's own limit.", show_default=False),
@@ -188,7 +203,6 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Play a log of real calls against limits: how many would have found no room?"""
-    names = _pairs("--columns", columns.split(","))
     if engine is EngineName.LIVE:
         raise typer.BadParameter("--engine live plays scenarios: busyhour run")
     caps = _counts("--tenant-cap", tenant_cap or ())
@@ -200,7 +214,7 @@ def replay(
 
         return commands.replay(
             calls,
-            names,
+            reading_arguments(columns, times, lengths, timezone, encoding, tenant, keep_duplicates),
             Limits(capacity, caps, reserved),
             commands.EngineChoice(engine.value),
             commands.Output(out, as_json),
@@ -281,11 +295,6 @@ def _choice(
     live: LiveSettings | None,
 ) -> "Callable[[], EngineChoice]":
     """The engine options, checked together. Raises :class:`typer.BadParameter`."""
-    if live is not None and engine is not EngineName.LIVE:
-        raise typer.BadParameter(
-            "--speed, --timeout, --retries, --late, --max-open and --shared-limit need "
-            f"--engine live, not {engine.value}"
-        )
     if not targets:
         if configure or (live is not None and live.shared_limit):
             option = "--configure" if configure else "--shared-limit"

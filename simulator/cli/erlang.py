@@ -18,10 +18,12 @@ erlang_app = typer.Typer(
 )
 
 _Traffic = Annotated[
-    float, typer.Option(metavar="ERLANGS", help="Offered traffic.", show_default=False)
+    str, typer.Option(metavar="ERLANGS", help="Offered traffic.", show_default=False)
 ]
-_Servers = Annotated[int, typer.Option(help="Calls at the same time.", show_default=False)]
-_Slots = Annotated[int, typer.Option(help="Slots of the group.", show_default=False)]
+_Servers = Annotated[
+    str, typer.Option(metavar="N", help="Calls at the same time.", show_default=False)
+]
+_Slots = Annotated[str, typer.Option(metavar="N", help="Slots of the group.", show_default=False)]
 _Hold = Annotated[
     str, typer.Option(metavar="DURATION", help="Mean holding time, like 3m.", show_default=False)
 ]
@@ -38,11 +40,9 @@ _OPTIONS = {
     "recall": "--recall",
     "share": "--service-level",
     "hold_mean": "--hold",
+    "peakedness": "the peakedness of what overflows",
     "per_idle_source": "--per-idle-source",
     "per_source": "--per-source",
-    "exactly one of per_idle_source and per_source must be given": (
-        "give exactly one of --per-idle-source and --per-source"
-    ),
 }
 """What a complaint of a formula begins with, in the words of the command line."""
 
@@ -50,14 +50,17 @@ _OPTIONS = {
 @erlang_app.command("b")
 def erlang_b(
     traffic: Annotated[
-        float | None, typer.Option(metavar="ERLANGS", help="Offered traffic.", show_default=False)
+        str | None, typer.Option(metavar="ERLANGS", help="Offered traffic.", show_default=False)
     ] = None,
     servers: Annotated[
-        float | None,
-        typer.Option(help="Calls at the same time; a fraction is allowed.", show_default=False),
+        str | None,
+        typer.Option(
+            metavar="N", help="Calls at the same time; a fraction is allowed.", show_default=False
+        ),
     ] = None,
     blocking: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Calls blocked.", show_default=False)
+        str | None,
+        typer.Option(metavar="SHARE", help="Calls blocked, like 0.01 or 1%.", show_default=False),
     ] = None,
     as_json: _Json = False,
 ) -> None:
@@ -71,7 +74,9 @@ def erlang_b(
 def erlang_c(
     traffic: _Traffic,
     hold: _Hold,
-    servers: Annotated[int | None, typer.Option(help="Servers.", show_default=False)] = None,
+    servers: Annotated[
+        str | None, typer.Option(metavar="N", help="Servers.", show_default=False)
+    ] = None,
     within: Annotated[
         str | None,
         typer.Option(
@@ -79,10 +84,10 @@ def erlang_c(
         ),
     ] = None,
     service_level: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             metavar="SHARE",
-            help="Calls to be served within --within; finds the servers.",
+            help="Calls to be served within --within, like 80%; finds the servers.",
             show_default=False,
         ),
     ] = None,
@@ -97,9 +102,9 @@ def erlang_c(
 @erlang_app.command()
 def engset(
     servers: _Servers,
-    sources: Annotated[int, typer.Option(help="Callers.", show_default=False)],
+    sources: Annotated[str, typer.Option(metavar="N", help="Callers.", show_default=False)],
     per_idle_source: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             metavar="ERLANGS",
             help="What an idle source offers: its call rate times the holding time.",
@@ -107,7 +112,7 @@ def engset(
         ),
     ] = None,
     per_source: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             metavar="ERLANGS",
             help="What a source would carry if nothing were blocked, below 1.",
@@ -127,8 +132,10 @@ def extended_b(
     traffic: _Traffic,
     servers: _Servers,
     recall: Annotated[
-        float,
-        typer.Option(metavar="SHARE", help="Blocked calls that come back.", show_default=False),
+        str,
+        typer.Option(
+            metavar="SHARE", help="Blocked calls that come back, like 50%.", show_default=False
+        ),
     ],
     as_json: _Json = False,
 ) -> None:
@@ -209,10 +216,11 @@ def overflow(
         ),
     ],
     direct: Annotated[
-        float, typer.Option(metavar="ERLANGS", help="Poisson traffic to the second group itself.")
-    ] = 0.0,
+        str, typer.Option(metavar="ERLANGS", help="Poisson traffic to the second group itself.")
+    ] = "0",
     servers: Annotated[
-        int | None, typer.Option(help="Servers of the second group.", show_default=False)
+        str | None,
+        typer.Option(metavar="N", help="Servers of the second group.", show_default=False),
     ] = None,
     as_json: _Json = False,
 ) -> None:
@@ -237,8 +245,11 @@ def varying(
     until: Annotated[str, typer.Option(metavar="DURATION", help="End.", show_default=False)],
     every: Annotated[str, typer.Option(metavar="DURATION", help="From row to row.")] = "5m",
     cv: Annotated[
-        float, typer.Option(help="Of the holding times, gamma; 1 is exponential, 0 fixed.")
-    ] = 1.0,
+        str,
+        typer.Option(
+            metavar="RATIO", help="Of the holding times, gamma; 1 is exponential, 0 fixed."
+        ),
+    ] = "1",
     as_json: _Json = False,
 ) -> None:
     """Traffic that changes: offered load and blocking over time."""

@@ -6,28 +6,20 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli.call_files import (
+    Columns,
+    Encoding,
+    KeepDuplicates,
+    Lengths,
+    LengthsName,
+    OnlyTenant,
+    Times,
+    TimesName,
+    Timezone,
+    reading_arguments,
+)
 from simulator.cli.common import finish
-from simulator.cli.planning import Workers
-
-
-class TimesName(StrEnum):
-    """How a log writes its instants."""
-
-    AUTO = "auto"
-    STAMPS = "stamps"
-    SECONDS = "seconds"
-    EPOCH = "epoch"
-    EPOCH_MS = "epoch-ms"
-    EPOCH_US = "epoch-us"
-
-
-class LengthsName(StrEnum):
-    """What a bare number of a column of lengths counts."""
-
-    SECONDS = "s"
-    MILLISECONDS = "ms"
-    MICROSECONDS = "us"
-    MINUTES = "min"
+from simulator.cli.planning import Html, Workers
 
 
 class CycleName(StrEnum):
@@ -48,16 +40,7 @@ def fit(
             show_default=False,
         ),
     ],
-    columns: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FIELD=COLUMN,...",
-            help="asterisk, freeswitch, twilio, or your own columns by name or number (from 1): "
-            "start, answer, end, duration, hold, setup, status, tenant, caller, id, other_id; "
-            "start and one of duration, hold and end are needed.",
-            show_default=False,
-        ),
-    ],
+    columns: Columns,
     output: Annotated[
         Path,
         typer.Option(
@@ -67,40 +50,18 @@ def fit(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = (
         False
     ),
-    times: Annotated[
-        TimesName,
-        typer.Option(help="How instants are written; auto goes by the first of them."),
-    ] = TimesName.AUTO,
-    lengths: Annotated[
-        LengthsName, typer.Option(help="What a bare number counts where a length stands.")
-    ] = LengthsName.SECONDS,
-    timezone: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ZONE",
-            help="Where stamps without a zone are from, like Europe/Berlin; also what the time of "
-            "day is said in.",
-            show_default=False,
-        ),
-    ] = None,
-    tenant: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="All calls are this tenant's, whatever the log says.",
-            show_default=False,
-        ),
-    ] = None,
+    times: Times = TimesName.AUTO,
+    lengths: Lengths = LengthsName.SECONDS,
+    timezone: Timezone = None,
+    encoding: Encoding = "UTF-8",
+    tenant: OnlyTenant = None,
     max_tenants: Annotated[
         int, typer.Option(min=2, help="Keep the largest tenants, the rest are one.")
     ] = 50,
     max_broken: Annotated[
         str, typer.Option(metavar="SHARE", help="Refuse a log with more broken lines than this.")
     ] = "5%",
-    keep_duplicates: Annotated[
-        bool,
-        typer.Option("--keep-duplicates", help="Records of one id are calls of their own."),
-    ] = False,
+    keep_duplicates: KeepDuplicates = False,
     cycle: Annotated[
         CycleName,
         typer.Option(help="What the rate profile repeats; auto: a week where the log has one."),
@@ -109,14 +70,7 @@ def fit(
         float, typer.Option(help="For which the scenario's limit is suggested.")
     ] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Of the scenario.")] = 1,
-    page: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Also write a page with charts to this file, like fit.html.",
-            show_default=False,
-        ),
-    ] = None,
+    html: Html = None,
     compare: Annotated[
         bool, typer.Option(help="Replay the log beside runs of the scenario.")
     ] = True,
@@ -151,20 +105,17 @@ def fit(
         return fit(
             FitRequest(
                 logs=tuple(logs),
-                columns=columns,
+                reading=reading_arguments(
+                    columns, times, lengths, timezone, encoding, tenant, keep_duplicates
+                ),
                 output=output,
                 force=force,
-                times=times.value,
-                lengths=lengths.value,
-                timezone=timezone,
-                tenant=tenant,
                 max_tenants=max_tenants,
                 max_broken=max_broken,
-                keep_duplicates=keep_duplicates,
                 cycle=cycle.value,
                 blocking=blocking,
                 seed=seed,
-                page=page,
+                html=html,
                 compare=compare,
                 capacity=capacity,
                 replications=replications,

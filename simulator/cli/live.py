@@ -56,6 +56,7 @@ SharedLimit = Annotated[
 
 
 def live_settings(
+    engine: str,
     speed: float | None,
     timeout: str | None,
     retries: int | None,
@@ -63,13 +64,25 @@ def live_settings(
     most_open: int | None,
     shared_limit: bool,
 ) -> LiveSettings | None:
-    """The settings that the options make; None when none is given.
+    """The settings that the options make for ``engine``; None when none is given.
 
     Raises :class:`typer.BadParameter`.
     """
-    given = (speed, timeout, retries, late, most_open, shared_limit or None)
-    if all(each is None for each in given):
+    options = {
+        "--speed": speed,
+        "--timeout": timeout,
+        "--retries": retries,
+        "--late": late,
+        "--max-open": most_open,
+        "--shared-limit": shared_limit or None,
+    }
+    given = [option for option, value in options.items() if value is not None]
+    if not given:
         return None
+    if engine != "live":
+        *others, last = given
+        named = f"{', '.join(others)} and {last} need" if others else f"{last} needs"
+        raise typer.BadParameter(f"{named} --engine live, not {engine}")
     if speed is not None and not (math.isfinite(speed) and 1e-3 <= speed <= 1e6):
         raise typer.BadParameter(f"--speed is {speed:g}; it must be 0.001 to 1000000")
     return LiveSettings(

@@ -4,25 +4,24 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from simulator.cdr.lines import CallLogInvalid
+from simulator.cdr.mappings import MappingInvalid
+from simulator.cdr.options import OptionInvalid
+from simulator.cdr.reader import read_calls
+from simulator.cdr.recorded import RecordedCalls
 from simulator.console import ProgressLine, say
 from simulator.exit_codes import INVALID, PASSED
-from simulator.fit.call_log import CallLog
+from simulator.fit.capacity import TrafficTooGreat
 from simulator.fit.comparison import Comparison, compare_log
-from simulator.fit.comparison_page import comparison_section
 from simulator.fit.comparison_words import comparison_lines
 from simulator.fit.document import fit_document
-from simulator.fit.estimating import fit_log
+from simulator.fit.estimating import NothingToFit, fit_log
 from simulator.fit.fitted import Fitted
-from simulator.fit.lines import CallLogInvalid
-from simulator.fit.mappings import MappingInvalid
-from simulator.fit.page import fit_page
-from simulator.fit.reader import read_call_log
 from simulator.fit.reading_words import fitted_lines, reading_lines
 from simulator.fit.request import (
-    FitRefused,
     FitRequest,
     check_files,
     command_of,
@@ -30,7 +29,9 @@ from simulator.fit.request import (
     read_options,
 )
 from simulator.fit.scenario_text import scenario_text
+from simulator.fit.words import counted
 from simulator.report.pages import write
+from simulator.report.pages.fit_page import fit_page
 from simulator.scenario import Scenario
 from simulator.scenario_file import load_scenario
 from simulator.trace import TraceInvalid
@@ -46,7 +47,7 @@ def fit(request: FitRequest) -> int:
     try:
         options = read_options(request)
         check_files(request)
-        log = read_call_log(
+        log = read_calls(
             request.logs,
             options,
             lambda path, done, total: progress(f"reading {path.name}", done, total),
@@ -65,12 +66,14 @@ def fit(request: FitRequest) -> int:
             part.put_in_place()
     except CallLogInvalid as error:
         return _refuse(progress, *error.problems)
-    except (FitRefused, MappingInvalid, TraceInvalid) as error:
+    except (NothingToFit, TrafficTooGreat) as error:
+        return _refuse(progress, f"{', '.join(map(str, request.logs))}: {error}")
+    except (MappingInvalid, OptionInvalid, TraceInvalid) as error:
         return _refuse(progress, error)
     finally:
         progress.clear()
     if request.as_json:
-        document = fit_document(log, fitted, comparison, request.output, request.page)
+        document = fit_document(log, fitted, comparison, request.output, request.html)
         print(json.dumps(document, allow_nan=False), flush=True)
     else:
         print("\n".join(_lines(request, log, fitted, comparison)), flush=True)
@@ -96,7 +99,12 @@ class _Part:
         return self.path.with_name(f".{self.path.name}-{os.getpid()}.part")
 
     def __enter__(self) -> "_Part":
-        self._part.write_text(self.text, encoding="utf-8")
+        try:
+            self._part.write_text(self.text, encoding="utf-8")
+        except OSError as error:
+            self._part.unlink(missing_ok=True)
+            reason = error.strerror or str(error)
+            raise OSError(f"--output: {self.path} cannot be written: {reason}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,20 +118,25 @@ class _Part:
         self._part.replace(self.path)
 
 
-def _text(request: FitRequest, log: CallLog, fitted: Fitted) -> str:
-    sources = [f"{each.path.name}, SHA-256 {each.sha256}" for each in log.files]
+def _text(request: FitRequest, log: RecordedCalls, fitted: Fitted) -> str:
+    remarks = [f"From {each.path.name}, SHA-256 {each.sha256}." for each in log.files]
     if log.broken.count:
-        sources.append(f"{log.broken.count} broken lines were left out")
+        verb = "was" if log.broken.count == 1 else "were"
+        remarks.append(f"{counted(log.broken.count, 'broken line')} {verb} left out.")
     return scenario_text(
         fitted,
         name=request.output.stem,
         command=command_of(request),
-        sources=(*sources, *log.notes),
+        remarks=(*remarks, *log.notes),
     )
 
 
 def _compared(
-    request: FitRequest, log: CallLog, fitted: Fitted, scenario: Scenario, progress: ProgressLine
+    request: FitRequest,
+    log: RecordedCalls,
+    fitted: Fitted,
+    scenario: Scenario,
+    progress: ProgressLine,
 ) -> Comparison | None:
     if not request.compare:
         return None
@@ -140,27 +153,32 @@ def _compared(
 
 
 def _write_page(
-    request: FitRequest, log: CallLog, fitted: Fitted, text: str, comparison: Comparison | None
+    request: FitRequest,
+    log: RecordedCalls,
+    fitted: Fitted,
+    text: str,
+    comparison: Comparison | None,
 ) -> None:
-    if request.page is None:
+    if request.html is None:
         return
-    command = command_of(request)
-    page = fit_page(fitted, log, name=request.output.stem, command=command, scenario=text)
-    if comparison is not None:
-        sections = (comparison_section(comparison), *page.sections)
-        if page.sections and page.sections[0].key == "mind":
-            sections = (page.sections[0], comparison_section(comparison), *page.sections[1:])
-        page = replace(page, sections=sections)
-    write(page, request.page)
+    page = fit_page(
+        fitted,
+        log,
+        comparison,
+        name=request.output.stem,
+        command=command_of(request),
+        scenario=text,
+    )
+    write(page, request.html)
 
 
 def _lines(
-    request: FitRequest, log: CallLog, fitted: Fitted, comparison: Comparison | None
+    request: FitRequest, log: RecordedCalls, fitted: Fitted, comparison: Comparison | None
 ) -> Iterator[str]:
     yield from reading_lines(log)
     yield from fitted_lines(fitted)
     if comparison is not None:
         yield from comparison_lines(comparison)
     yield f"scenario: {request.output}"
-    if request.page is not None:
-        yield f"page: {request.page}"
+    if request.html is not None:
+        yield f"page: {request.html}"

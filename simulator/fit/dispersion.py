@@ -1,11 +1,16 @@
 """Are calls more bunched than Poisson traffic of the same profile? Variance to mean of counts.
 
-Given the number of Poisson calls in a block of time, those in its k intervals are multinomial,
-whatever the rate of the block is: how the level moves from block to block does not enter. Of each
-block goes into the sum Pearson's sum((count - n p)**2 / (n p)), whose mean is k - 1 and variance
-2 (k - 1) + (sum(1/p) - k**2 - 2 k + 2) / n, both exactly (J. B. S. Haldane, "The exact value of the
-moments of the distribution of chi-squared, used as a test of goodness of fit, when expectations are
-small", Biometrika 29, 1937). The index is the sum over its mean.
+The log is cut into blocks, and each block into k intervals. A curve of p parameters is fitted to
+the k counts n of each block by least squares: a parabola within a block, so that neither its level
+nor a rise nor a turn of the rate counts, and the plain mean (p = 1) where a slot is compared with
+the same slot of other cycles. With M the matrix that leaves what the curve does not explain, the
+index is the sum of n' M n over all blocks to the sum of M_ii n_i: residual variance to mean.
+
+Of Poisson counts whose means lie on such a curve n' M n - sum(M_ii n_i) has mean 0 exactly, and
+variance 2 sum(M_ij**2 m_i m_j) with m the means, because the factorial moments of a Poisson count
+are powers of its mean; both sums are uncorrelated. At a constant rate in each block that is
+2 (k - p) (N / k)**2 for N calls, estimated without bias by 2 (k - p) N (N - 1) / k**2. So the index
+has mean 1 however few the calls are. Busy blocks count for more, as they do for slots.
 """
 
 import math
@@ -23,11 +28,10 @@ Floats = npt.NDArray[np.float64]
 
 INTERVALS_US: Final = (60_000_000, 300_000_000, 900_000_000)
 _BLOCK_OF: Final = {60_000_000: 900_000_000, 300_000_000: 3_600_000_000, 900_000_000: 3_600_000_000}
-_PARTS: Final = 4
-_SLOPE_BY_CHANCE: Final = 2.0
+_PARTS: Final = 5
+_PARABOLA: Final = 3
+_MEAN: Final = 1
 _FEWEST_CALLS: Final = 30
-_LEAST_PART: Final = 0.05
-_NO_VARIANCE: Final = 1e-9
 SIGNIFICANT: Final = 0.001
 
 
@@ -41,13 +45,29 @@ def dispersion_rows(
     """
     rows = []
     for interval in sorted({*INTERVALS_US, *more_intervals_us}):
-        block = _BLOCK_OF.get(interval, _PARTS * interval)
-        row = _within_blocks(grid, wall_us, interval, block)
+        row = _within_blocks(grid, wall_us, interval, _block_of(interval))
         if row is not None:
             rows.append(row)
     bunching = max((row.index for row in rows if row.interval_us == grid.slot_us), default=1.0)
     across = _across_cycles(grid, wall_us, bunching)
     return (*rows, across) if across is not None else tuple(rows)
+
+
+def bunching_of(grid: Grid, wall_us: Int64s) -> float:
+    """The index of the counts in the slots of a profile that repeats; 1 where it is not clearly
+    above it.
+
+    A profile that follows the log follows its bunches too, whatever is longer than a slot, because
+    nothing tells them from a rate that changes; so it is 1 there as well.
+    """
+    if grid.cycle is Cycle.SPAN:
+        return 1.0
+    row = _within_blocks(grid, wall_us, grid.slot_us, _block_of(grid.slot_us))
+    return 1.0 if row is None or row.p_value >= SIGNIFICANT else max(1.0, row.index)
+
+
+def _block_of(interval_us: int) -> int:
+    return _BLOCK_OF.get(interval_us, _PARTS * interval_us)
 
 
 def _within_blocks(
@@ -56,34 +76,11 @@ def _within_blocks(
     parts = block_us // interval_us
     first = -(-grid.from_us // block_us)
     count = grid.until_us // block_us - first
-    if count < 1 or parts < 2:
+    if count < 1:
         return None
     edges = (first * block_us) + np.arange(count * parts + 1, dtype=np.int64) * interval_us
-    places = np.searchsorted(wall_us, edges)
-    counts = np.diff(places).reshape(count, parts).astype(np.float64)
-    shares = _straight_lines(counts.sum(axis=1), parts)
-    return _row([(counts, shares)], interval_us, block_us)
-
-
-def _straight_lines(totals: Floats, parts: int) -> Floats:
-    """Shares of a block's intervals when its rate follows a straight line, shape (blocks, parts).
-
-    The slope is half the difference of the blocks on either side, where that is more than two
-    standard errors of it, else 0. It does not depend on the block's own calls, so they stay
-    multinomial.
-    """
-    shares = np.full((len(totals), parts), 1 / parts)
-    if len(totals) < 3:
-        return shares
-    before, at, beyond = totals[:-2], totals[1:-1], totals[2:]
-    rise = beyond - before
-    steep = np.abs(rise) > _SLOPE_BY_CHANCE * np.sqrt(beyond + before)
-    level = np.maximum((before + at + beyond) / 3, 1e-9)
-    middle = (np.arange(parts) + 0.5) / parts - 0.5
-    tilt = np.where(steep, rise / (2 * level), 0.0)
-    tilted = np.maximum(1 + tilt[:, None] * middle[None, :], _LEAST_PART)
-    shares[1:-1] = tilted / tilted.sum(axis=1, keepdims=True)
-    return shares
+    counts = np.diff(np.searchsorted(wall_us, edges)).reshape(count, parts)
+    return _row([counts], _PARABOLA, interval_us, block_us)
 
 
 def _across_cycles(grid: Grid, wall_us: Int64s, bunching: float) -> DispersionRow | None:
@@ -95,61 +92,72 @@ def _across_cycles(grid: Grid, wall_us: Int64s, bunching: float) -> DispersionRo
     if grid.cycle is Cycle.SPAN or grid.cycles <= 1:
         return None
     slots = grid.length_us // grid.slot_us
-    place = (wall_us - grid.from_us) // grid.slot_us
-    seen = grid.window_us // grid.slot_us
+    first, last = -(-grid.from_us // grid.slot_us), grid.until_us // grid.slot_us
+    seen = last - first
     cycles = -(-seen // slots)
-    counts = np.bincount(place, minlength=cycles * slots).reshape(cycles, slots).T
+    edges = np.arange(first, first + cycles * slots + 1, dtype=np.int64) * grid.slot_us
+    counts = np.diff(np.searchsorted(wall_us, edges)).reshape(cycles, slots).T
     # The last cycle may be cut off: the slots it does not reach have one count less.
     reached = seen - (cycles - 1) * slots
     groups = [
-        (each.astype(np.float64), np.full(each.shape, 1 / each.shape[1]))
+        each
         for each in (counts[:reached], counts[reached:, :-1])
-        if each.shape[0] and each.shape[1] > 1
+        if len(each) and each.shape[1] > 1
     ]
-    row = _row(groups, grid.slot_us, grid.length_us)
+    row = _row(groups, _MEAN, grid.slot_us, grid.length_us)
     if row is None:
         return None
-    # A level of cv c adds m c**2 to the index of counts with mean m.
-    filled = [each[each.sum(axis=1) > 0] for each, _ in groups]
-    mean = sum(float(each.sum()) for each in filled) / sum(each.size for each in filled)
-    return replace(
-        row, across=True, level_cv=math.sqrt(max(0.0, row.index - max(1.0, bunching)) / mean)
-    )
+    # A level of cv c that slots of mean m share adds c**2 sum(m**2) / sum(m) to the index.
+    squares = math.fsum(float(_pairs(each).sum()) / each.shape[1] for each in groups)
+    calls = sum(int(each.sum()) for each in groups)
+    excess = max(0.0, row.index - max(1.0, bunching))
+    return replace(row, across=True, level_cv=math.sqrt(excess * calls / squares))
 
 
 def _row(
-    groups: Sequence[tuple[Floats, Floats]], interval_us: int, block_us: int
+    groups: Sequence[Int64s], parameters: int, interval_us: int, block_us: int
 ) -> DispersionRow | None:
-    """The index of blocks whose counts and shares of a block have shape (blocks, intervals)."""
-    from scipy.special import chdtrc, gammaincinv
+    """The index of blocks of counts, each group of shape (blocks, intervals)."""
+    from scipy.special import chdtrc, chdtri
 
-    total = mean = variance = calls = 0.0
-    for counts, shares in groups:
-        totals = counts.sum(axis=1)
-        kept = totals > 0
-        expected = totals[kept, None] * shares[kept]
+    unexplained = mean = variance = calls = 0.0
+    for counts in groups:
         parts = counts.shape[1]
-        freedom = float(kept.sum() * (parts - 1))
-        extra = ((1 / shares[kept]).sum(axis=1) - parts**2 - 2 * parts + 2) / totals[kept]
-        total += float(((counts[kept] - expected) ** 2 / expected).sum())
-        mean += freedom
-        variance += 2 * freedom + float(extra.sum())
-        calls += float(totals.sum())
-    if calls < _FEWEST_CALLS or variance <= _NO_VARIANCE * mean:
-        # One call in every block: its place says nothing.
+        leaves = _unexplained(parts, parameters)
+        unexplained += float(((counts @ leaves) * counts).sum())
+        mean += float(np.diag(leaves) @ counts.sum(axis=0))
+        variance += 2 * (parts - parameters) * float(_pairs(counts).sum()) / parts**2
+        calls += float(counts.sum())
+    if calls < _FEWEST_CALLS or not variance:
+        # Where no block has two calls, their places say nothing.
         return None
-    # A gamma distribution of the same mean and variance: chi-squared, scaled.
-    shape, scale = mean * mean / variance, variance / mean
-    low, high = (float(gammaincinv(shape, at)) * scale / mean for at in (0.025, 0.975))
+    # A gamma distribution of mean 1 and that variance: chi-squared, scaled.
+    freedom = 2 * mean * mean / variance
+    index = unexplained / mean
+    low, high = (float(chdtri(freedom, above)) / freedom for above in (0.975, 0.025))
     return DispersionRow(
         interval_us=interval_us,
         block_us=block_us,
-        index=total / mean,
+        index=index,
         low=low,
         high=high,
-        p_value=float(chdtrc(2 * shape, 2 * total / scale)),
-        freedom=int(mean),
+        p_value=float(chdtrc(freedom, freedom * index)),
+        freedom=int(freedom),
     )
+
+
+def _unexplained(parts: int, parameters: int) -> Floats:
+    """What takes counts to their distances from the polynomial fitted to them, (parts, parts)."""
+    base, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, parts), parameters))
+    unexplained: Floats = np.eye(parts) - base @ base.T
+    return unexplained
+
+
+def _pairs(counts: Int64s) -> Int64s:
+    """N (N - 1) for the N calls of each block, shape (blocks,)."""
+    calls = counts.sum(axis=1)
+    pairs: Int64s = calls * (calls - 1)
+    return pairs
 
 
 def peakedness_of(row: DispersionRow | None) -> float:

@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from simulator.fit.call_log import CallLog
+from simulator.cdr.merging import ends_said
+from simulator.cdr.recorded import RecordedCalls
 from simulator.fit.comparison import Comparison
 from simulator.fit.fitted import Fitted
-from simulator.fit.merging import ends_said
 
 SCHEMA_VERSION: Final = 1
 
 
 def fit_document(
-    log: CallLog, fitted: Fitted, comparison: Comparison | None, output: Path, page: Path | None
+    log: RecordedCalls,
+    fitted: Fitted,
+    comparison: Comparison | None,
+    output: Path,
+    page: Path | None,
 ) -> Mapping[str, Any]:
     """One JSON object; times in microseconds, shares from 0 to 1."""
     suggestion = fitted.suggestion

@@ -35,12 +35,17 @@ _PARETO_SHAPES: Final = (0.01, 99.0)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Counts in cells: ``counts[i]`` values lie in [low[i], high[i]); shapes (cells,), mean 1."""
+    """Counts in cells: ``counts[i]`` values lie in [low[i], high[i]); shapes (cells,), mean 1.
+
+    ``least`` and ``most`` bound all values as closely as they are known.
+    """
 
     low: Floats
     high: Floats
     counts: Floats
     cv: float
+    least: float
+    most: float
 
     @property
     def n(self) -> float:
@@ -71,7 +76,7 @@ def fit_all(sample: Sample) -> list[Fit]:
     fits = [_exponential(sample), _gamma(sample), _lognormal(sample), _weibull(sample)]
     if sample.cv >= 1:
         fits.append(_hyperexponential(sample))
-    if sample.low[0] > 0:
+    if sample.least > 0:
         fits.append(_pareto(sample))
     return fits
 
@@ -193,7 +198,7 @@ def _hyperexponential(sample: Sample) -> Fit:
 
 def _pareto(sample: Sample) -> Fit:
     """Its ends are those of the values, which is where they are likeliest; they count as two."""
-    low, high = float(sample.low[0]), float(sample.high[-1])
+    low, high = sample.least, sample.most
     log_ratio = math.log(high / low)
 
     def tails(log_shape: float) -> Tails:

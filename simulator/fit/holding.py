@@ -124,7 +124,14 @@ def _in_cells(values_us: Int64s, step: int, mean: float, cv: float) -> Sample:
         low = np.concatenate((low[:1], between))
         high = np.concatenate((between, high[-1:]))
         counts = np.add.reduceat(counts, firsts)
-    return Sample(low / mean, high / mean, counts.astype(np.float64), cv)
+    return Sample(
+        low=low / mean,
+        high=high / mean,
+        counts=counts.astype(np.float64),
+        cv=cv,
+        least=(int(values_us.min()) - step / 2) / mean,
+        most=(int(values_us.max()) + step / 2) / mean,
+    )
 
 
 def _drawn_cells(values_us: Int64s, step: int) -> Cells:

@@ -4,23 +4,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from simulator.fit.call_log import BrokenLines, CallEnd, CallLog
+from simulator.cdr.merging import ends_said
+from simulator.cdr.recorded import BrokenLines, CallEnd, RecordedCalls
 from simulator.fit.distribution_text import duration_text
 from simulator.fit.fitted import Fitted, TenantFit
-from simulator.fit.merging import ends_said
-from simulator.fit.words import percent, when
+from simulator.fit.words import counted, percent, when, wrapped
 
 _MOST_BROKEN_SHOWN: Final = 5
 _MOST_TENANTS_SHOWN: Final = 10
 _DATES: Final = "%a %Y-%m-%d %H:%M:%S"
 
 
-def counted(number: int, thing: str) -> str:
-    """``1 call``, ``2,000 calls``."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def reading_lines(log: CallLog) -> Iterator[str]:
+def reading_lines(log: RecordedCalls) -> Iterator[str]:
     """What was read, from how many lines, and which of them are no calls."""
     lines = sum(file.lines for file in log.files)
     names = ", ".join(file.path.name for file in log.files)
@@ -36,10 +31,10 @@ def reading_lines(log: CallLog) -> Iterator[str]:
     yield f"  answered {percent(float(log.answered.mean()))}" + (f"; {ends}" if ends else "")
     yield from broken_lines(log.broken, lines)
     for note in log.notes:
-        yield f"  {note}"
+        yield from wrapped(note, "  ", "    ")
 
 
-def span_words(log: CallLog) -> str:
+def span_words(log: RecordedCalls) -> str:
     """From when to when calls were offered."""
     if log.clock is None:
         return f"second {log.from_us / 1e6:,.10g} to {(log.until_us - 1) / 1e6:,.10g} of the log"
@@ -84,7 +79,7 @@ def fitted_lines(fitted: Fitted) -> Iterator[str]:
     if more > 0:
         yield f"  and {counted(more, 'more tenant')}"
     for warning in fitted.warnings:
-        yield f"  mind: {warning}"
+        yield from wrapped(warning, "  mind: ", "    ")
 
 
 def tenant_words(tenant: TenantFit, length_us: int) -> str:

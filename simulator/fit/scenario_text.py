@@ -3,17 +3,15 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from textwrap import wrap
 from typing import Final
 
 from simulator.fit.capacity import by_interval
 from simulator.fit.distribution_text import distribution_lines, significant
 from simulator.fit.fitted import Cycle, Durations, Fitted, Rates, Redials, Share, TenantFit
-from simulator.fit.words import percent, when
+from simulator.fit.words import counted, percent, roughly, when, wrapped
 from simulator.scenario_file.units import format_duration
 
 _HOUR_US: Final = 3_600_000_000
-_WIDTH: Final = 100
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 _NOT_TEXT: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -26,13 +24,14 @@ def scenario_name(text: str) -> str:
     return name or "fitted"
 
 
-def scenario_text(fitted: Fitted, *, name: str, command: str, sources: Iterable[str] = ()) -> str:
+def scenario_text(fitted: Fitted, *, name: str, command: str, remarks: Iterable[str] = ()) -> str:
     """The scenario file. The same fit gives the same text.
 
-    ``name`` is made a valid one; ``command`` made it, from ``sources`` (a line each).
+    ``name`` is made a valid one; ``command`` made it, and ``remarks`` are what else there is to say
+    of that (a sentence each).
     """
     lines = [
-        *_head(fitted, command, sources),
+        *_head(fitted, command, remarks),
         "version: 1",
         f"name: {json.dumps(scenario_name(name))}",
         f"description: {json.dumps(f'Fitted from a log of calls, {fitted.span}.')}",
@@ -54,27 +53,18 @@ def _comment(text: str, indent: int = 0, bullet: str = "") -> list[str]:
     """A text as comment lines; what cannot be printed is shown as ``?``."""
     printable = "".join(letter if letter.isprintable() else "?" for letter in text)
     start = " " * indent + "# "
-    # A figure and its sign stay on one line.
-    lines = wrap(
-        printable.replace(" %", "\xa0%"),
-        _WIDTH,
-        initial_indent=start + bullet,
-        subsequent_indent=start + " " * len(bullet),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [line.replace("\xa0", " ") for line in lines]
+    return wrapped(printable, start + bullet, start + " " * len(bullet))
 
 
-def _head(fitted: Fitted, command: str, sources: Iterable[str]) -> Iterator[str]:
+def _head(fitted: Fitted, command: str, remarks: Iterable[str]) -> Iterator[str]:
     calls = sum(each.offers for each in fitted.tenants)
     yield from _comment(
-        f"Fitted by busyhour from {calls} calls of {_counted(len(fitted.tenants), 'tenant')}, "
+        f"Fitted by busyhour from {calls:,} calls of {counted(len(fitted.tenants), 'tenant')}, "
         f"{fitted.span}."
     )
     yield from _comment(f"Made with: {command}")
-    for source in sources:
-        yield from _comment(f"From: {source}")
+    for remark in remarks:
+        yield from _comment(remark)
     if fitted.warnings:
         yield "#"
         yield from _comment("Mind:")
@@ -84,10 +74,6 @@ def _head(fitted: Fitted, command: str, sources: Iterable[str]) -> Iterator[str]
     yield from _comment("What it rests on:")
     for note in fitted.notes:
         yield from _comment(note, bullet="- ")
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _duration(fitted: Fitted) -> Iterator[str]:
@@ -121,8 +107,8 @@ def _capacity(fitted: Fitted) -> Iterator[str]:
 
 
 def _tenant(fitted: Fitted, tenant: TenantFit, *, anchored: bool) -> Iterator[str]:
-    ends = ", ".join(f"{count} {end.replace('_', ' ')}" for end, count in tenant.ends if count)
-    yield from _comment(f"{_counted(tenant.offers, 'call')} in the log: {ends}.", 2)
+    ends = ", ".join(f"{count:,} {end.replace('_', ' ')}" for end, count in tenant.ends if count)
+    yield from _comment(f"{counted(tenant.offers, 'call')} in the log: {ends}.", 2)
     if tenant.name != tenant.tenant_id:
         yield from _comment(f"The log calls it {tenant.name!r}.", 2)
     yield f"  {_key(tenant.tenant_id)}:"
@@ -152,10 +138,10 @@ def _share(share: Share) -> str:
 def _arrivals(fitted: Fitted, tenant: TenantFit, *, anchored: bool) -> Iterator[str]:
     rates = tenant.rates
     first = tenant.first_attempts
-    what = _counted(first, "first attempt") if first < tenant.offers else _counted(first, "arrival")
+    what = counted(first, "first attempt") if first < tenant.offers else counted(first, "arrival")
     mean = rates.expected_calls(fitted.grid.length_us) / fitted.grid.length_us
     yield from _comment(
-        f"{what} in {format_duration(fitted.grid.window_us)}, "
+        f"{what} in {roughly(fitted.grid.window_us)}, "
         f"{mean * tenant.slot_us_mean:.4g} erlang in the mean.",
         4,
     )
@@ -189,9 +175,7 @@ def _steps(fitted: Fitted, rates: Rates, written: list[str]) -> Iterator[str]:
     ]
     width = max(map(len, entries))
     for place, entry in enumerate(entries):
-        said = (
-            f"{_counted(rates.calls[place], 'call')} in {format_duration(rates.exposure_us[place])}"
-        )
+        said = f"{counted(rates.calls[place], 'call')} in {roughly(rates.exposure_us[place])}"
         yield f"{entry.ljust(width)}  # {when(fitted, rates.starts_us[place])}: {said}"
 
 
@@ -229,7 +213,7 @@ def _hold(hold: Durations) -> Iterator[str]:
 
 
 def _fit_words(fit: Durations) -> str:
-    seen = f"{_counted(fit.n, 'call')}, mean {fit.mean_us / 1e6:.4g} s, cv {fit.cv:.3g}"
+    seen = f"{counted(fit.n, 'call')}, mean {fit.mean_us / 1e6:.4g} s, cv {fit.cv:.3g}"
     if fit.chosen_name == "empirical":
         return f"{seen}; no family fits, so equal parts of the calls themselves"
     if not fit.candidates:

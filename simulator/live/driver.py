@@ -103,6 +103,9 @@ class Driver:
         except asyncio.CancelledError:
             await self._leave()
             raise
+        except Inconclusive:
+            await self._end_what_is_open()
+            raise
 
     async def _play(self) -> None:
         try:
@@ -201,7 +204,8 @@ class Driver:
                     )
                 )
                 target.recorder.written(begun)
-            if self._service is not None and change.max_concurrent_calls is not None:
+            may_be = reply.result in ("ok", "indefinite")
+            if self._service is not None and may_be and change.max_concurrent_calls is not None:
                 self._service.limit_now = change.max_concurrent_calls
 
     async def _look(self, at_us: int) -> None:
@@ -224,11 +228,24 @@ class Driver:
         """Look now and then which instance of the service it is; one that is silent is missed."""
         while True:
             await asyncio.sleep(PULSE_S)
-            with suppress(Inconclusive):
-                async with self._one_by_one[id(target)]:
-                    invoke_us = self._now_us()
-                    document = await target.client.capacity()
-                    target.recorder.notice(document, invoke_us, self._now_us(), target.place)
+            await self._notice(target)
+
+    async def _notice(self, target: LiveTarget) -> None:
+        """Raises :class:`Inconclusive` for a document that is no such service's."""
+        async with self._one_by_one[id(target)]:
+            invoke_us = self._now_us()
+            try:
+                document = await target.client.capacity()
+            except Inconclusive:
+                return
+            target.recorder.notice(document, invoke_us, self._now_us(), target.place)
+
+    async def _look_last(self) -> None:
+        """Were they the same services until now?"""
+        for target in self._firsts:
+            if not target.recorder.is_whole:
+                with suppress(Inconclusive):
+                    await self._notice(target)
 
     async def _kill(self, kill: ServiceKill) -> None:
         service = self._service
@@ -287,9 +304,16 @@ class Driver:
         task = asyncio.current_task()
         assert task is not None
         task.uncancel()
+        await self._end_what_is_open()
+
+    async def _end_what_is_open(self) -> None:
+        """After a run that did not come to its end, as far as it goes quickly."""
         with suppress(Exception):
             async with asyncio.timeout(INTERRUPT_S):
-                await self._clean_up()
+                try:
+                    await self._clean_up()
+                finally:
+                    await self._look_last()
 
     async def _watch_itself(self) -> None:
         """Note when the driver was held up, keep the histories on disk, and tell how far it is."""

@@ -169,17 +169,22 @@ class _Run:
         cpu_s, slept_s = time.process_time(), asleep_s()
         self._started_ns = time.monotonic_ns()
         with ExitStack() as stack:
-            writers = [
-                stack.enter_context(HistoryWriter(path, self._header(group)))
+            recorders = [
+                Recorder(
+                    stack.enter_context(HistoryWriter(path, self._header(group))),
+                    group.before,
+                    self._meters.results,
+                    watched=self._own is None,
+                )
                 for path, group in zip(self._paths, self._groups, strict=True)
             ]
             try:
                 with _quiet_collector(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                    driver = runner.run(_interruptible(self._drive(writers, progress)))
+                    driver = runner.run(_interruptible(self._drive(recorders, progress)))
             finally:
                 # Whatever ended the run, what was under way is written down as given up.
-                for writer in writers:
-                    writer.close()
+                for recorder in recorders:
+                    recorder.close(self._now_us())
         return LiveRun(
             histories=self._paths,
             outcomes=tuple(
@@ -198,15 +203,12 @@ class _Run:
     def _now_us(self) -> int:
         return (time.monotonic_ns() - self._started_ns) // 1000
 
-    async def _drive(self, writers: Sequence[HistoryWriter], progress: Progress | None) -> Driver:
+    async def _drive(self, recorders: Sequence[Recorder], progress: Progress | None) -> Driver:
         settings, targets = self._settings, self._targets
         clients: list[CallClient] = []
         groups: list[list[LiveTarget]] = []
         try:
-            for group, writer in zip(self._groups, writers, strict=True):
-                recorder = Recorder(
-                    writer, group.before, self._meters.results, watched=self._own is None
-                )
+            for group, recorder in zip(self._groups, recorders, strict=True):
                 groups.append([])
                 for place, url in enumerate(group.urls):
                     client = CallClient(
@@ -216,7 +218,6 @@ class _Run:
                         timeout_s=settings.timeout_s,
                     )
                     clients.append(await client.__aenter__())
-                    await client.check_call_token()
                     groups[-1].append(LiveTarget(client, recorder, self._prefix, place))
             driver = Driver(
                 self._plan,

@@ -29,6 +29,8 @@ class Writer(Protocol):
 
     def append(self, operation: Operation) -> None: ...
     def flush(self) -> None: ...
+    def close(self) -> None: ...
+    def abandon(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,27 @@ class Recorder:
         self._before = before
         self._results = results
         self._seen = Seen(before, 0, None) if watched else None
+        self._instances = {before.get("instance")}
+        self._answered_us = 0
         self._begun = 0
         self._under_way: dict[int, int] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing: no request is open, and no restart can have gone unnoticed.
+
+        Of a service that somebody else runs, only a document shows that it still was the same.
+        """
+        noticed = self._seen is None or self._seen.invoke_us >= self._answered_us
+        return noticed and not self._under_way
+
+    def close(self, now_us: int) -> None:
+        """End the history, as one that is cut off where it may not be whole."""
+        if self.is_whole:
+            self._writer.close()
+        else:
+            self.settle(now_us)
+            self._writer.abandon()
 
     def begins(self, invoke_us: int) -> int:
         """Something begins that is written down only later; a token to say then that it is.
@@ -99,7 +120,7 @@ class Recorder:
         result, answer = reply.result, reply.answer
         if result != "ok":
             self._results[result] = self._results.get(result, 0) + 1
-        self._writer.append(
+        self.append(
             Operation(
                 op=op,
                 call_id=call_id,
@@ -116,6 +137,8 @@ class Recorder:
         )
 
     def append(self, operation: Operation) -> None:
+        if operation.result != _NO_ANSWER and operation.complete_us is not None:
+            self._answered_us = max(self._answered_us, operation.complete_us)
         self._writer.append(operation)
 
     def notice(self, document: Document, invoke_us: int, complete_us: int, target: int) -> None:
@@ -130,12 +153,22 @@ class Recorder:
         now = Seen(document, invoke_us, complete_us)
         try:
             if began_anew(self._seen, now):
+                self._refuse_one_seen_before(document.get("instance"))
                 restart = restart_of(document, self._seen.invoke_us, complete_us, target)
                 self._before = {"total": {}, "tenants": {}}
                 self._writer.append(restart)
         except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise _unknown_form(error) from error
         self._seen = now
+
+    def _refuse_one_seen_before(self, instance: str | None) -> None:
+        if instance is not None and instance in self._instances:
+            raise Inconclusive(
+                "an instance of the service answers again after another one: several services "
+                "share the address, each with calls and counters of its own; give every one of "
+                "them as a --target of its own"
+            )
+        self._instances.add(instance)
 
     def read(self, document: Document, invoke_us: int, complete_us: int, target: int) -> Reading:
         """A capacity document. Raises :class:`Inconclusive` when it lacks something."""

@@ -124,7 +124,10 @@ def _doubts(trace: CallTrace, run: LiveRun) -> Iterator[str]:
         yield f"the driver stood still for {figures.longest_stall_ms / 1000:.1f} s; {slower}"
     yield from slept(run.suspended_s)
     if figures.sends and figures.failed + figures.indefinite >= figures.sends:
-        yield "no event was answered: the service was out of reach during the run"
+        yield (
+            "no event got an answer that is known: the service was out of reach during the run, or "
+            "is no such service"
+        )
 
 
 def _measured(latencies: Mapping[str, Spread]) -> dict[str, float]:

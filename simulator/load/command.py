@@ -23,6 +23,7 @@ from simulator.exit_codes import INCONCLUSIVE, INTERRUPTED, INVALID
 from simulator.load.judging import ENGINE
 from simulator.load.master import Load, ScenarioUnfit, load_of
 from simulator.load.settings import LoadSettings
+from simulator.run import proven_in
 from simulator.scenario_file import ScenarioInvalid
 from simulator.trace import TraceInvalid
 from simulator.verdict import Verdict
@@ -113,16 +114,27 @@ def _concluded(played: Load, settings: LoadSettings, code: int, *, as_json: bool
     if code in (INVALID, INTERRUPTED):
         return code
     ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-    where = settings.out / played.scenario.name
-    reason = f"Locust {ended} before there was a result; what was measured by then is in {where}"
-    return _unfinished(played, reason, as_json=as_json)
+    reason = f"Locust {ended} before there was a result"
+    assert settings.directory_file is not None
+    if not settings.directory_file.exists():
+        return _unfinished(played, reason, as_json=as_json)
+    directory = Path(settings.directory_file.read_text(encoding="utf-8"))
+    reason += f"; what was measured is in {directory}"
+    proven = proven_in(directory)
+    if proven is None:
+        return _unfinished(played, reason, as_json=as_json)
+    return _unfinished(played, f"{proven}; {reason}", Verdict.FAIL, as_json=as_json)
 
 
-def _unfinished(played: Load, reason: str, *, as_json: bool) -> int:
-    say(f"{played.scenario.name}: inconclusive: {reason}")
+def _unfinished(
+    played: Load, reason: str, verdict: Verdict = Verdict.INCONCLUSIVE, *, as_json: bool
+) -> int:
+    """Say that there is no result, and what is known all the same."""
+    scenario = played.scenario
+    say(f"{scenario.name}: {verdict.value}: {reason}")
     if as_json:
-        print(json.dumps(unfinished_document(played.scenario, ENGINE, reason)), flush=True)
-    return INCONCLUSIVE
+        print(json.dumps(unfinished_document(scenario, ENGINE, reason, verdict)), flush=True)
+    return OF_VERDICT[verdict]
 
 
 def _own_service(settings: LoadSettings, played: Load, stack: ExitStack) -> LoadSettings:

@@ -54,6 +54,7 @@ class Gathering:
         self._levels: dict[int, _Level] = {}
         self._released_us = 0
         self._settled_us = 0
+        self._answered_us = 0
         self._order = count()
         self._held: list[tuple[int, int, Operation, Iterator[Operation]]] = []
 
@@ -72,6 +73,8 @@ class Gathering:
         # leave open before that is known not to be so.
         earliest_us = self._settled_us if level.awaited else 0
         for operation in operations_of(self._trace, batch, self._frame):
+            if operation.result == "ok" and operation.complete_us is not None:
+                self._answered_us = max(self._answered_us, operation.complete_us)
             self._hold(_later(operation, earliest_us, self._released_us), iter(()))
         level.told_us = max(level.told_us, report.told_us + to_low)
         level.oldest_us = max(level.oldest_us, report.oldest_us + to_low)
@@ -122,9 +125,20 @@ class Gathering:
             )
         self._writer.flush()
 
-    def conclude(self) -> None:
-        """Write all that is held back."""
+    def conclude(self, own_oldest_us: int) -> bool:
+        """Write all that is held back; whether nothing is missing.
+
+        What the master did not do before ``own_oldest_us`` it may not know of: where something was
+        answered later, the history is whole up to then alone.
+        """
         self._write(FOREVER_US)
+        if self._answered_us <= own_oldest_us:
+            return True
+        settled_us = max(own_oldest_us, self._settled_us)
+        self._writer.append(
+            Operation(op="settled", invoke_us=settled_us, complete_us=self._answered_us)
+        )
+        return False
 
     @property
     def held(self) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from service.calls import SCOPE_SETS, Event, Outcome
+from service.calls import Event, Outcome, Scope
 from simulator.engines.limits import service_deadlines
 from simulator.history import (
     CALL_OPS,
@@ -43,7 +43,7 @@ UNTOLD: Final = "unreported"
 
 _EVERY_KIND: Final = (1 << _END + 1) - 1
 
-_SCOPES: Final = {scopes: mask for mask, scopes in enumerate(SCOPE_SETS)}
+_SCOPES: Final = {scope.value: 1 << bit for bit, scope in enumerate(Scope)}
 _REJECTED_FOR: Final = {
     "capacity": Fate.REJECTED_CAPACITY,
     "tenant_not_configured": Fate.REJECTED_TENANT,
@@ -212,7 +212,7 @@ class RowLog:
         if kind == Event.OFFER and now == Fate.NOT_MADE and answer.result != "failed":
             if decision == "rejected" and answer.reason is not None:
                 self._fate[row] = _REJECTED_FOR[answer.reason]
-                self._scopes[row] = _SCOPES[answer.scopes]  # type: ignore[index]
+                self._scopes[row] = sum({_SCOPES[scope] for scope in answer.scopes})
                 self._offered[row] = after_us
             elif decision == "admitted":
                 self._fate[row], self._offered[row] = Fate.STILL_PENDING, after_us

@@ -113,6 +113,8 @@ class MasterRun:
         self.coordinator.begin(now_us() + _LEAD_US)
         load = self._load
         directory = made_directory(load.settings.out / load.scenario.name, self._started_at)
+        if load.settings.directory_file is not None:
+            load.settings.directory_file.write_text(str(directory), encoding="utf-8")
         say(f"{load.scenario.name}: what is measured is written to {directory / HISTORY}")
         self._record = RunRecord(
             load.trace,

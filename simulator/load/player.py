@@ -17,6 +17,7 @@ import numpy.typing as npt
 from service.calls import Event, Lookup, Outcome
 from simulator.engines.lookups import LookupPlan
 from simulator.engines.schedule import hearings_of
+from simulator.history import CALL_OPS
 from simulator.load.answers import Answer
 from simulator.load.meters import Meters
 from simulator.trace import NEVER, AfterOn, CallTrace, EndKind
@@ -30,7 +31,6 @@ _ACCEPT: Final = int(Event.ACCEPT)
 _END: Final = int(Event.END)
 _HANGUP: Final = int(Event.HANGUP)
 _PATHS: Final = ("", "/accept", "/start", "/refer", "/end", "/end")
-NAMES: Final = ("offer", "accept", "start", "refer", "end", "end")
 _OUTCOMES: Final = {
     int(EndKind.COMPLETED): b"{}",
     int(EndKind.HUNG_UP): msgspec.json.encode({"outcome": Outcome.HUNG_UP}),
@@ -53,8 +53,13 @@ class Request(msgspec.Struct, gc=False):
     invoke_us: int = 0
 
     @property
+    def op(self) -> int:
+        """The place of its operation in :data:`CALL_OPS`: a hang-up is an end."""
+        return min(self.kind, _END)
+
+    @property
     def name(self) -> str:
-        return NAMES[self.kind]
+        return CALL_OPS[self.op]
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -144,7 +149,7 @@ class Player:
         place = self._place[request.row]
         del self._under_way[place]
         self._answered_us[place] = now_us
-        self.meters.latency[min(request.kind, _END)].note(now_us - request.due_us)
+        self.meters.latency[request.op].note(now_us - request.due_us)
         index = self._answers.setdefault(answer, len(self._answers))
         self._sent.append(Sent(request.row, request.kind, request.invoke_us, now_us, index))
         self._follow(place, request.kind, answer, now_us)

@@ -57,6 +57,21 @@ class Done:
     oldest_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a recorder writes to: operations are kept until they are asked for."""
+
+    append: Callable[[Operation], None]
+
+    def flush(self) -> None:
+        """There is nothing to hand on."""
+
+    def close(self) -> None:
+        """The history is closed by whoever writes it."""
+
+    abandon = close
+
+
 class ServiceReader:
     """One service during one run. Methods raise :class:`Inconclusive`."""
 
@@ -86,10 +101,9 @@ class ServiceReader:
         start = prepare(
             self._target, self._conditions, may_change=may_change, clock=SYSTEM, speed=speed
         )
-        self._target.check_call_token()
         self._prefix = prefix
         self._observe(start.before)
-        self._recorder = Recorder(self, start.before, {}, watched=True)
+        self._recorder = Recorder(_Kept(self._keep), start.before, {}, watched=True)
 
     def marks(self) -> Iterator[Mark]:
         """Trace instants in order, and what is to be done at each: changes first, then readings."""
@@ -134,18 +148,10 @@ class ServiceReader:
             time.sleep(_PAUSE_S)
         raise Inconclusive(f"{self._target.url} goes on counting after the last call was over")
 
-    # --- what the recorder writes to ------------------------------------------------------
-
-    def append(self, operation: Operation) -> None:
-        """Keep an operation until it is asked for."""
+    def _keep(self, operation: Operation) -> None:
         self._operations.append(operation)
         if operation.op == "restart":
             self._observe({"total": None, "tenants": {}})
-
-    def flush(self) -> None:
-        """There is nothing to hand on."""
-
-    # --- inside ---------------------------------------------------------------------------
 
     def _observe(self, before: Document) -> None:
         self._observer = Observer(

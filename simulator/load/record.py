@@ -71,15 +71,18 @@ class RunRecord:
         self._gathering.release(done.until_us, done.oldest_us)
 
     def conclude(self) -> None:
-        """Write the rest, and that nothing is missing."""
+        """Write the rest, and that nothing is missing, where that is known."""
         self._take(all_of_them=True)
         for each in self._coordinator.told():
             if not each.whole:
                 self._gathering.gone(each.share, each.start_us)
-        for operation in self._reader.done().operations:
+        done = self._reader.done()
+        for operation in done.operations:
             self._gathering.own(operation)
-        self._gathering.conclude()
-        self._writer.close()
+        if self._gathering.conclude(done.oldest_us):
+            self._writer.close()
+        else:
+            self._writer.abandon()
 
     def abandon(self) -> None:
         """Leave the history as it is: one that was cut off."""

@@ -39,7 +39,8 @@ class LoadSettings:
 
     ``late_s``: sends behind by more count as late; None leaves it to the traffic, see
     :attr:`simulator.load.master.Load.late_us`. ``result_file`` gets what ``busyhour run --json``
-    prints. ``parent`` is the process without which there is to be no run.
+    prints, and the file beside it that :meth:`directory_file` names where the run's directory is.
+    ``parent`` is the process without which there is to be no run.
     """
 
     scenario: Path
@@ -55,6 +56,11 @@ class LoadSettings:
     command: str = ""
     result_file: Path | None = None
     parent: int | None = None
+
+    @property
+    def directory_file(self) -> Path | None:
+        """What gets the path of the run's directory as soon as there is one."""
+        return None if self.result_file is None else self.result_file.with_suffix(".directory")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -21,8 +21,8 @@ class Interval:
     from_us: int
     until_us: int
     blocking: Estimate | None
-    offered_calls: float = 0.0
-    lost_calls: float = 0.0
+    offered_calls: float
+    lost_calls: float
 
 
 @dataclass(frozen=True, slots=True)

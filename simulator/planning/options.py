@@ -20,6 +20,6 @@ def interval_us_of(text: str | None, duration_us: int) -> int | None:
 
 
 def share_of(option: str, confidence: float) -> None:
-    """Raises :class:`PlanRefused` for a confidence that is no share, or as good as a guess."""
-    if not 0.5 <= confidence < 1:
+    """Raises :class:`PlanRefused` for a confidence that is no share, or no better than a guess."""
+    if not 0.5 < confidence < 1:
         raise PlanRefused(f"{option} is {confidence:g}; write a share like 0.95")

@@ -1,11 +1,4 @@
-"""The least ``max_concurrent_calls`` that meets a target, with the confidence asked for.
-
-Replications are made in rounds of doubling number. In every round the least limit is sought at
-which the target is met with confidence; common random numbers make the search on the same calls at
-every limit. It ends when one slot less is known to be too few, when the interval is short enough,
-or at the most replications allowed. Looking several times at growing evidence would raise the
-chance of being wrong, so that chance is shared out equally over the rounds there may be.
-"""
+"""A plan: the least ``max_concurrent_calls`` that meets a target, and what is said beside it."""
 
 import math
 import os
@@ -15,15 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-from simulator.analytics.loss import servers_for_blocking
 from simulator.live.options import only_live
 from simulator.planning.aim import ROOM_FOR_ALL, Aim
+from simulator.planning.answering import (
+    FIRST_REPLICATIONS,
+    Answer,
+    find_answer,
+    rounds_of,
+    sure_of,
+)
 from simulator.planning.concurrency import REPLICATIONS as CONCURRENCY_REPLICATIONS
 from simulator.planning.concurrency import concurrency_at
 from simulator.planning.estimate import Estimate, gravest
 from simulator.planning.explanation import assumptions_of, explanation_of
-from simulator.planning.formula import formula_for
-from simulator.planning.measure import Clock, interval_blocking, measure
+from simulator.planning.formula import Formula, Question, erlang_b_formula
+from simulator.planning.measure import Clock, Point, interval_blocking, measure
 from simulator.planning.options import share_of
 from simulator.planning.replication import Replications, Traffic
 from simulator.planning.result import (
@@ -31,21 +30,20 @@ from simulator.planning.result import (
     OfferedInterval,
     Plan,
     PlanRefused,
-    PlanUnmet,
     Sensitivity,
-    Stopped,
 )
 from simulator.planning.sensitivity import REPLICATIONS, Asked, sensitivity_of
-from simulator.planning.sharing_formula import sharing_formula_for
+from simulator.planning.sharing_formula import sharing_formula
 from simulator.planning.target import BLOCKING, WORST_INTERVAL, Target
-from simulator.planning.varying_formula import varying_formula_for
+from simulator.planning.varying_formula import varying_formula
 from simulator.scenario import Scenario
 from simulator.scenario_file.units import format_duration
 from simulator.statistics import tenant_rows
 from simulator.traffic import conditions_of
 
-FIRST_REPLICATIONS: Final = 16
 _CURVE_POINTS: Final = 13
+_CURVE_REPLICATIONS: Final = 64
+"""Of the curve, where every limit is a run of its own."""
 _PRECISION_OF_TARGET: Final = 1 / 50
 
 Progress = Callable[[str, int, int], None]
@@ -160,10 +158,7 @@ class _Planner:
         self._progress = progress
         self._clock = Clock(scenario.duration_us, options.interval_us)
         self._precision = options.precision or options.target.value * _PRECISION_OF_TARGET
-        count, most = FIRST_REPLICATIONS, options.max_replications
-        self._rounds = [min(count, most)]
-        while self._rounds[-1] < most:
-            self._rounds.append(min(2 * self._rounds[-1], most))
+        self._rounds = rounds_of(options.max_replications)
         self._aim = Aim(
             target=options.target,
             each_of=tuple(t.tenant_id for t in scenario.tenants if t.configured)
@@ -171,20 +166,34 @@ class _Planner:
             else (),
             rows=tenant_rows(conditions_of(scenario))[0],
             floor=floor,
-            # One-sided, shared out over the rounds; an interval has two ends.
-            sure=1 - 2 * (1 - options.confidence) / len(self._rounds),
+            sure=sure_of(options.confidence, self._rounds),
             replications=Replications(scenario, options.interval_us, pool),
         )
 
     def plan(self) -> Plan:
         options, scenario, aim = self._options, self._scenario, self._aim
-        answer, count, stopped = self._answer()
+        found = find_answer(
+            scenario.name,
+            aim,
+            self._rounds,
+            self._clock,
+            options.confidence,
+            self._precision,
+            lambda done, total: self._progress("replications", done, total),
+        )
+        answer, count = found.limit, found.replications
         limits = [limit for limit in (answer - 1, answer, answer + 1) if limit >= aim.floor]
         played = aim.replications.play(limits, count)
+        points = {
+            limit: measure(limit, played[limit], aim.rows, self._clock, options.confidence)
+            for limit in limits
+        }
+        curve_count = count if aim.replications.is_quick else min(count, _CURVE_REPLICATIONS)
+        curve = self._curve(answer, curve_count)
         traffic = aim.replications.prepare(count)
         window_us = scenario.duration_us - scenario.warm_up_us
         erlangs = sum(each.window_held_us for each in traffic) / count / window_us
-        found = Plan(
+        plan = Plan(
             scenario=scenario.name,
             digest=scenario.digest,
             seed=scenario.seed,
@@ -197,111 +206,76 @@ class _Planner:
             warm_up_us=scenario.warm_up_us,
             answer=answer,
             least_possible=aim.least_not_missed(answer, count),
-            stopped=stopped,
+            stopped=found.stopped,
             replications=count,
-            points=tuple(
-                measure(limit, played[limit], aim.rows, self._clock, options.confidence)
-                for limit in limits
-            ),
-            curve=self._curve(answer, min(count, FIRST_REPLICATIONS)),
+            points=tuple(points.values()),
+            target_values=tuple(self._value_at(limit, count) for limit in limits),
+            curve=curve,
+            curve_replications=curve_count,
             offered_erlangs=erlangs,
             offered=self._offered(traffic),
             concurrency=concurrency_at(
                 scenario, answer, min(count, CONCURRENCY_REPLICATIONS), self._pool
             ),
-            worst_answer=self._worst_answer(answer, count),
+            worst_answer=self._worst_answer(found),
             with_room_for_all=self._with_room_for_all(count),
-            formula=formula_for(scenario, erlangs, options.target.value, answer),
+            worst_with_room_for_all=self._worst_with_room_for_all(points[answer], count),
+            formulas=self._formulas(answer, curve, erlangs),
             sensitivity=self._sensitivity(answer, min(count, REPLICATIONS)),
             explanation=(),
             assumptions=(),
-            target_values=tuple(self._value_at(limit, count) for limit in limits),
-            sharing=sharing_formula_for(
-                scenario, options.target, answer, aim.floor, per_tenant=options.per_tenant
-            ),
-            varying=varying_formula_for(
-                scenario,
-                options.target,
-                answer,
-                options.interval_us,
-                per_tenant=options.per_tenant,
-            ),
         )
-        found = replace(found, worst_with_room_for_all=self._worst_with_room_for_all(found))
         return replace(
-            found,
-            explanation=tuple(explanation_of(found)),
-            assumptions=tuple(assumptions_of(found, scenario)),
+            plan,
+            explanation=tuple(explanation_of(plan)),
+            assumptions=tuple(assumptions_of(plan, scenario)),
         )
 
-    def _answer(self) -> tuple[int, int, Stopped]:
-        """The answer, the replications made, and why no more."""
-        aim, answer = self._aim, None
-        for count in self._rounds:
-            traffic = aim.replications.prepare(count)
-            self._progress("replications", count, self._rounds[-1])
-            guess = self._guess(traffic) if answer is None else answer
-            answer = aim.least(guess, count, surely=True, step=None if answer is None else 1)
-            if answer is None:
-                self._give_up_if_hopeless(count)
-                continue
-            if answer == aim.floor or aim.is_missed(answer - 1, count):
-                return answer, count, Stopped.DECIDED
-            widths = aim.estimates(answer, count, self._options.confidence)
-            if max(each.half_width for each in widths) <= self._precision:
-                return answer, count, Stopped.PRECISE
-        if answer is None:
-            raise PlanUnmet(
-                f"{self._rounds[-1]} replications (--max-replications) of {self._scenario.name} "
-                f"have too few calls to show {self._options.target} with confidence at any limit; "
-                "allow more, or lengthen the run"
-            )
-        return answer, self._rounds[-1], Stopped.BOUNDED
-
-    def _guess(self, traffic: list[Traffic]) -> int:
-        """Erlang's formula for the calls in progress in the busiest interval."""
-        spans = [self._clock.bounds(place) for place in range(len(traffic[0].held_us))]
-        erlangs = max(
-            sum(int(each.held_us[place]) for each in traffic) / len(traffic) / (until - since)
-            for place, (since, until) in enumerate(spans)
+    def _formulas(
+        self, answer: int, curve: tuple[CurvePoint, ...], erlangs: float
+    ) -> tuple[Formula, ...]:
+        question = Question(
+            scenario=self._scenario,
+            target=self._options.target,
+            per_tenant=self._options.per_tenant,
+            interval_us=self._options.interval_us,
+            answer=answer,
+            limits=tuple(point.max_concurrent_calls for point in curve),
+            floor=self._aim.floor,
+            measured_erlangs=erlangs,
         )
-        try:
-            return max(self._aim.floor, servers_for_blocking(erlangs, self._options.target.value))
-        except ValueError:
-            return max(self._aim.floor, math.ceil(erlangs))
+        further = (sharing_formula(question), varying_formula(question))
+        return (erlang_b_formula(question), *(each for each in further if each is not None))
 
-    def _give_up_if_hopeless(self, count: int) -> None:
-        """Raises :class:`PlanUnmet` when the target is missed where there is room for all."""
-        if self._aim.is_missed(ROOM_FOR_ALL, count):
-            left = gravest(self._aim.estimates(ROOM_FOR_ALL, count, self._options.confidence))
-            raise PlanUnmet(
-                f"no max_concurrent_calls meets {self._options.target}: with room for all it is "
-                f"still {left.value:.3g} ({left.low:.3g} to {left.high:.3g}), because "
-                "tenants reach limits of their own; raise tenants.*.max_concurrent_calls"
-            )
-
-    def _worst_answer(self, answer: int, count: int) -> int | None:
+    def _worst_answer(self, found: Answer) -> int | None:
         options = self._options
         if options.interval_us is None or options.target.statistic != BLOCKING:
             return None
         worst = replace(self._aim, target=replace(options.target, statistic=WORST_INTERVAL))
-        roughly = worst.least(answer, min(count, FIRST_REPLICATIONS), surely=False)
-        return worst.least(roughly or answer, count, surely=True, step=1)
+        roughly = worst.least(
+            found.limit, min(found.replications, FIRST_REPLICATIONS), surely=False
+        )
+        return worst.least(roughly or found.limit, found.replications, surely=True, step=1)
+
+    @property
+    def _is_bounded_elsewhere(self) -> bool:
+        """Whether calls may be turned away where there is room for all."""
+        limited = any(each.max_concurrent_calls is not None for each in self._scenario.tenants)
+        return limited or bool(self._scenario.changes)
 
     def _with_room_for_all(self, count: int) -> Estimate | None:
-        limited = [each for each in self._scenario.tenants if each.max_concurrent_calls is not None]
-        if not (limited or self._scenario.changes):
+        if not self._is_bounded_elsewhere:
             return None
-        return gravest(self._aim.estimates(ROOM_FOR_ALL, count, self._options.confidence))
+        return self._value_at(ROOM_FOR_ALL, count).value
 
-    def _worst_with_room_for_all(self, found: Plan) -> Estimate | None:
+    def _worst_with_room_for_all(self, at_answer: Point, count: int) -> Estimate | None:
         """What is left of blocking in the worst clock interval of the answer."""
-        worst = found.at_answer.worst_interval
-        if worst is None or found.with_room_for_all is None or self._options.interval_us is None:
+        worst, interval_us = at_answer.worst_interval, self._options.interval_us
+        if worst is None or interval_us is None or not self._is_bounded_elsewhere:
             return None
-        played = self._aim.replications.play([ROOM_FOR_ALL], found.replications)[ROOM_FOR_ALL]
+        played = self._aim.replications.play([ROOM_FOR_ALL], count)[ROOM_FOR_ALL]
         blocking = interval_blocking(played, slice(None), self._options.confidence)
-        return blocking[worst.from_us // self._options.interval_us]
+        return blocking[worst.from_us // interval_us]
 
     def _curve(self, answer: int, count: int) -> tuple[CurvePoint, ...]:
         step = max(1, round(math.sqrt(answer) / 4))

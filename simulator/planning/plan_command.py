@@ -64,7 +64,9 @@ def plan(request: PlanRequest) -> int:
         found = find_plan(scenario, _options(request, scenario), progress)
     except ScenarioInvalid as error:
         return _refuse(*error.problems)
-    except (TargetInvalid, PlanRefused, TraceInvalid) as error:
+    except TargetInvalid as error:
+        return _refuse(f"--target: {error}")
+    except (PlanRefused, TraceInvalid) as error:
         return _refuse(error)
     except PlanUnmet as error:
         progress.clear()

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from textwrap import fill
 
 from simulator.planning.estimate import Estimate
+from simulator.planning.formula_words import FORMULA_NAMES, load_words, unknown_to
 from simulator.planning.measure import Point
-from simulator.planning.result import Plan, Sensitivity
+from simulator.planning.result import Plan, Sensitivity, SensitivityRow, SlotsNeeded
 from simulator.planning.target import BLOCKING, TIME_CONGESTION
 from simulator.planning.words import aimed_at, interval_text, percent, span
 
@@ -29,6 +30,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield ""
         yield from _sensitivity(plan, plan.sensitivity)
     yield ""
+    yield from _formulas(plan)
+    yield ""
     for sentence in plan.explanation:
         yield _wrapped(sentence)
     yield ""
@@ -39,19 +42,16 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def _around(plan: Plan) -> Iterator[str]:
     worst = plan.interval_us is not None
-    is_further = (
-        plan.per_tenant
-        or plan.target.tenant is not None
-        or plan.target.statistic not in (BLOCKING, TIME_CONGESTION)
-    )
-    target, of_all = (
-        (f"{aimed_at(plan):<34}", "blocking of all") if is_further else ("", "blocking")
-    )
+    is_further = not plan.is_of_all or plan.target.statistic not in (BLOCKING, TIME_CONGESTION)
+    width = max(34, len(aimed_at(plan)) + 2)
+    target, of_all = "", "blocking"
+    if is_further:
+        target, of_all = f"{aimed_at(plan):<{width}}", "blocking of all"
     head = f"  {'slots':>8}  {target}{of_all:<34}{'time congestion':<34}{'occupancy':>10}"
     yield head + ("  worst interval" if worst else "")
     for point, at_target in zip(plan.points, plan.target_values, strict=True):
         mark = "->" if point.max_concurrent_calls == plan.answer else "  "
-        target = f"{interval_text(at_target.value):<34}" if is_further else ""
+        target = f"{interval_text(at_target.value):<{width}}" if is_further else ""
         line = (
             f"{mark}{point.max_concurrent_calls:>8,}  {target}{interval_text(point.blocking):<34}"
             f"{interval_text(point.time_congestion):<34}{_value(point.occupancy):>10}"
@@ -97,24 +97,56 @@ def _sensitivity(plan: Plan, found: Sensitivity) -> Iterator[str]:
         f"rests on {plan.replications}), intervals at {100 * plan.confidence:g} %"
     )
     yield f"  {'if':<30}{'slots needed':<24}{'':>7}   {aimed_at(plan)} with {plan.answer:,} slots"
-    base = _needed(found.base, found.base_low, found.base_high)
-    yield f"  {'as it is':<30}{base}"
+    yield f"  {'as it is':<30}{_needed(found.base)}"
     for row in found.rows:
-        needed, more = "none is enough", ""
-        if row.needed is not None and row.kind == "node":
-            needed, more = f"{row.needed:,}", f"{row.needed - plan.answer:+,}"
-        elif row.needed is not None:
-            needed = _needed(row.needed, row.needed_low, row.needed_high)
-            more = f"{row.needed - found.base:+,}"
-        yield f"  {row.label:<30}{needed:<24}{more:>7}   {interval_text(row.at_answer)}"
+        yield _row(found, row)
+    if (node := found.node) is not None:
+        label = f"a node of {node.slots:,} slots lost"
+        yield (
+            f"  {label:<30}{node.needed:<24,}{f'+{node.slots:,}':>7}   "
+            f"{interval_text(node.with_left)}"
+        )
+    for row in found.growth:
+        yield _row(found, row)
     for note in found.notes:
-        yield f"  {note}"
+        yield _wrapped(f"  {note}")
 
 
-def _needed(slots: int, low: int | None, high: int | None) -> str:
+def _row(found: Sensitivity, row: SensitivityRow) -> str:
+    more = ""
+    if row.needed is not None and found.base is not None:
+        more = f"{row.needed.slots - found.base.slots:+,}"
+    return f"  {row.label:<30}{_needed(row.needed):<24}{more:>7}   {interval_text(row.at_answer)}"
+
+
+def _needed(needed: SlotsNeeded | None) -> str:
     """``399 (392 to 406)``."""
-    first = "?" if low is None else f"{low:,}"
-    return f"{slots:,} ({first} or more)" if high is None else f"{slots:,} ({first} to {high:,})"
+    if needed is None:
+        return "none is enough"
+    if needed.high is None:
+        return f"{needed.slots:,} ({needed.low:,} or more)"
+    return f"{needed.slots:,} ({needed.low:,} to {needed.high:,})"
+
+
+def _formulas(plan: Plan) -> Iterator[str]:
+    """What formulas say, then what they do not know of."""
+    with_answer = f"with {plan.answer:,} slots"
+    yield f"  {'formula':<24}{'slots':>8}  {with_answer:>18}   load"
+    yield (
+        f"  {'the simulation':<24}{plan.answer:>8,}  {percent(plan.target_at_answer.value):>18}   "
+        f"{plan.offered_erlangs:,.2f} E on average, measured"
+    )
+    for formula in plan.formulas:
+        slots = "-" if formula.slots is None else f"{formula.slots:,}"
+        yield (
+            f"  {FORMULA_NAMES[formula.kind]:<24}{slots:>8}  {percent(formula.at_answer):>18}   "
+            f"{load_words(formula)}"
+        )
+    unknown = list(unknown_to(plan.formulas))
+    if unknown:
+        yield "What a formula does not know of:"
+    for sentence in unknown:
+        yield _wrapped(f"- {sentence}")
 
 
 def _value(estimate: Estimate | None) -> str:
@@ -122,7 +154,7 @@ def _value(estimate: Estimate | None) -> str:
 
 
 def _wrapped(sentence: str) -> str:
-    indent = "  " if sentence.startswith("- ") else ""
+    indent = "  " if sentence.startswith(("- ", "  ")) else ""
     return fill(
         sentence,
         _WIDTH,

@@ -11,12 +11,19 @@ from typing import Final
 
 from simulator.planning.aim import Aim
 from simulator.planning.estimate import Estimate, gravest
-from simulator.planning.result import PlanUnmet, Sensitivity, SensitivityRow
+from simulator.planning.result import (
+    NodeLoss,
+    PlanUnmet,
+    Sensitivity,
+    SensitivityRow,
+    SlotsNeeded,
+)
 from simulator.planning.variations import CannotScale, with_holding, with_load, with_redials
 from simulator.scenario import FiniteSource, Scenario
 
 REPLICATIONS: Final = 12
 """Differences on the same calls need no more; the table says so, and how sure each row is."""
+GROWTH: Final = "growth"
 _STEPS_A_ROOT: Final = 4
 """Intervals are some quarters of the root of the slots long."""
 
@@ -61,9 +68,9 @@ def sensitivity_of(
     step: Step,
 ) -> Sensitivity:
     """The table, from the first ``count`` replications of ``aim`` and as many of each change."""
-    base = aim.least(answer, count, surely=False, step=1) or answer
     aim = replace(aim, sure=confidence)
-    base_low, base_high = _bounds(aim, base, count)
+    base = _needed(aim, answer, count, step=1)
+    guess = answer if base is None else base.slots
     cases, notes = [], []
     makers = {
         "load": _load_cases,
@@ -76,66 +83,77 @@ def sensitivity_of(
             cases += list(maker(scenario, asked))
         except CannotScale as error:
             notes.append(f"no {name} rows: {error}")
-    rows = [_node_row(aim, asked.node_slots, answer, count, confidence)] if asked.node_slots else []
-    varied = []
+    rows = []
     for done, case in enumerate(cases):
         step(done, len(cases))
         changed = replace(aim_at(case.scenario), sure=confidence)
-        varied.append(_row(case, changed, base, answer, count, confidence))
-    at = sum(case.kind != "growth" for case in cases)
+        rows.append(_row(case, changed, guess, answer, count))
     if any(isinstance(tenant.arrivals, FiniteSource) for tenant in scenario.tenants):
         notes.append("the load of few callers is varied by their number, in whole callers")
-    if any(row.needed is None and row.at_answer is not None for row in varied):
+    if any(row.needed is None and row.at_answer is not None for row in rows):
         notes.append(
-            "none is enough: with room for all, tenants' own limits alone turn away more than that"
+            "none is enough: with room for all, tenants' own limits alone turn away more than the "
+            "target allows; those limits have to grow as well"
         )
     return Sensitivity(
         replications=count,
         base=base,
-        rows=(*varied[:at], *rows, *varied[at:]),
+        rows=tuple(row for row in rows if row.kind != GROWTH),
+        node=None if asked.node_slots is None else _node(aim, asked.node_slots, answer, count),
+        growth=tuple(row for row in rows if row.kind == GROWTH),
         notes=tuple(notes),
-        base_low=base_low,
-        base_high=base_high,
     )
 
 
-def _row(
-    case: _Case, aim: Aim, base: int, answer: int, count: int, confidence: float
-) -> SensitivityRow:
-    low = high = None
-    try:
-        needed = aim.least(_guess(case, base, aim.floor), count, surely=False)
-        at_answer: Estimate | None = gravest(aim.estimates(answer, count, confidence))
-        if needed is not None:
-            low, high = _bounds(aim, needed, count)
-    except PlanUnmet:
-        needed = at_answer = None
-    return SensitivityRow(case.kind, case.label, case.change, needed, at_answer, low, high)
+def _row(case: _Case, aim: Aim, guess: int, answer: int, count: int) -> SensitivityRow:
+    needed = _needed(aim, _guess(case, guess, aim.floor), count)
+    return SensitivityRow(
+        case.kind, case.label, case.change, needed, _statistic(aim, answer, count)
+    )
 
 
-def _bounds(aim: Aim, needed: int, count: int) -> tuple[int | None, int | None]:
-    """Between which limits the least that is enough lies, as far as ``count`` replications tell.
+def _needed(aim: Aim, guess: int, count: int, step: int | None = None) -> SlotsNeeded | None:
+    """The least limit that is enough by the average, and between which limits the truth lies.
 
     Below the first the whole interval of the statistic misses the target, from the second on it
-    meets it.
+    meets it. None where no limit is enough, or nothing is offered.
     """
-    step = max(1, math.isqrt(needed) // _STEPS_A_ROOT)
-    high = aim.least(needed + step, count, surely=True, step=step)
-    return aim.least_possible(needed - step, count, step=step), high
+    try:
+        slots = aim.least(guess, count, surely=False, step=step)
+    except PlanUnmet:
+        return None
+    if slots is None:
+        return None
+    reach = max(1, math.isqrt(slots) // _STEPS_A_ROOT)
+    return SlotsNeeded(
+        slots=slots,
+        # What meets the target by the average is not known to be too few.
+        low=aim.least_possible(slots - reach, count, step=reach) or slots,
+        high=aim.least(slots + reach, count, surely=True, step=reach),
+    )
+
+
+def _statistic(aim: Aim, limit: int, count: int) -> Estimate | None:
+    """The target's statistic at a limit, None where nothing is offered."""
+    try:
+        return gravest(aim.estimates(limit, count, aim.sure))
+    except PlanUnmet:
+        return None
 
 
 def _guess(case: _Case, base: int, floor: int) -> int:
     """Slots grow about as the load does."""
-    factor = 1 + case.change if case.kind in {"load", "hold", "growth"} else 1.0
+    factor = 1.0 if case.kind == "redial" else 1 + case.change
     return max(floor, round(base * factor))
 
 
-def _node_row(aim: Aim, slots: int, answer: int, count: int, confidence: float) -> SensitivityRow:
-    """The slots of the answer less those of a node, and with one node more to lose."""
+def _node(aim: Aim, slots: int, answer: int, count: int) -> NodeLoss:
     left = answer - slots
-    at_answer = gravest(aim.estimates(left, count, confidence)) if left >= aim.floor else None
-    return SensitivityRow(
-        "node", f"a node of {slots:,} slots lost", -float(slots), answer + slots, at_answer
+    return NodeLoss(
+        slots=slots,
+        left=left,
+        with_left=_statistic(aim, left, count) if left >= aim.floor else None,
+        needed=answer + slots,
     )
 
 
@@ -164,7 +182,7 @@ def _growth_cases(scenario: Scenario, asked: Asked) -> Iterator[_Case]:
     for month in range(1, asked.horizon_months + 1):
         factor = (1 + asked.growth) ** month
         label = f"month {month}: load {100 * (factor - 1):+.1f} %"
-        yield _Case("growth", label, factor - 1, with_load(scenario, factor))
+        yield _Case(GROWTH, label, factor - 1, with_load(scenario, factor))
 
 
 def _label(what: str, change: float) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from simulator.scenario_file.judging import THRESHOLD_PATTERN
@@ -58,7 +59,7 @@ def parse_target(text: str, tenants: Collection[str], *, has_interval: bool) -> 
     """
     match = _TARGET.fullmatch(text)
     if match is None:
-        raise TargetInvalid(f"{text!r} is not a target; write it like blocking<0.01")
+        raise TargetInvalid(f"{text!r} is not a target; write it like blocking<0.01 or blocking<1%")
     name, tenant = match["name"], match["tenant"]
     if name not in TARGET_STATISTICS:
         raise TargetInvalid(
@@ -83,16 +84,23 @@ def parse_target(text: str, tenants: Collection[str], *, has_interval: bool) -> 
 
 def _bound(text: str, rest: str) -> tuple[str, float]:
     rest = rest.removeprefix("value").strip()
+    is_percent = rest.endswith("%")
+    rest = rest.removesuffix("%").rstrip()
     if not re.fullmatch(THRESHOLD_PATTERN, f"value{rest}", re.ASCII):
-        raise TargetInvalid(f"{text!r} has no number to compare with; write it like blocking<0.01")
+        raise TargetInvalid(
+            f"{text!r} has no number to compare with; write it like blocking<0.01 or blocking<1%"
+        )
     operator = rest[:2] if rest[1] == "=" else rest[:1]
     if operator not in ("<", "<="):
         raise TargetInvalid(
             f"{text!r}: more slots lower the statistic, so a target is an upper bound; use < or <="
         )
-    value = float(rest[len(operator) :])
+    number = Decimal(rest[len(operator) :].strip())
+    value = float(number / 100 if is_percent else number)
     if not 0 < value < 1:
-        raise TargetInvalid(f"{text!r}: the bound is a share and must lie between 0 and 1")
+        raise TargetInvalid(
+            f"{text!r}: the bound is a share and must lie between 0 and 1, or between 0% and 100%"
+        )
     return operator, value
 
 

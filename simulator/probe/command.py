@@ -65,6 +65,11 @@ async def probe_report(options: ProbeOptions) -> ProbeReport:
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     progress = ProgressLine("probe", sys.stderr)
+
+    def warn(warning: str) -> None:
+        progress.clear()
+        say(f"warning: {warning}")
+
     try:
         async with CallClient(
             options.target,
@@ -73,7 +78,7 @@ async def probe_report(options: ProbeOptions) -> ProbeReport:
             timeout_s=TIMEOUT_S,
         ) as client:
             return await Probe(client, options.tenant_id, options.limit).run(
-                options.rounds, lambda done, total: progress("firing", done, total)
+                options.rounds, lambda done, total: progress("firing", done, total), warn
             )
     finally:
         progress.clear()
@@ -130,6 +135,7 @@ def _document(options: ProbeOptions, report: ProbeReport, code: int) -> dict[str
         "limit": options.limit,
         "rounds": report.rounds,
         "bursts": list(_by_burst(report.results)),
+        "warnings": report.warnings,
         "problems": report.problems,
         "not_ended": list(report.not_ended),
         "verdict": _VERDICT[code],

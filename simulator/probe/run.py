@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from simulator.probe.plan import (
     judge_burst,
     published_counters,
 )
+from simulator.probe.room import limit_warning, shortest_stay_us
 
 TIMEOUT_S: Final = 30.0
 """For a burst as a whole; a healthy service answers a thousand offers in a fraction of a second."""
@@ -45,10 +47,12 @@ _AT_ONCE: Final = 64
 class ProbeReport:
     """What the probe found, in the order in which it was fired.
 
-    ``not_ended`` are calls that may still hold a slot. ``stopped`` says why it came to no end.
+    ``warnings`` are said before the first burst. ``not_ended`` are calls that may still hold a
+    slot. ``stopped`` says why it came to no end.
     """
 
     results: list[BurstResult] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     rounds: int = 0
     not_ended: tuple[str, ...] = ()
     stopped: str | None = None
@@ -68,15 +72,28 @@ class Probe:
         self._limit = limit
         self._prefix = f"probe-{secrets.token_hex(6)}-"
         self._number = 0
+        self._capacity: Mapping[str, Any] = {}
         self._open: dict[str, None] = {}
 
-    async def run(self, rounds: int, progress: Callable[[int, int], None]) -> ProbeReport:
-        """Probe until the rounds are done, something is in the way, or it is cancelled."""
+    async def run(
+        self,
+        rounds: int,
+        progress: Callable[[int, int], None],
+        warn: Callable[[str], None] = lambda _warning: None,
+    ) -> ProbeReport:
+        """Probe until the rounds are done, something is in the way, or it is cancelled.
+
+        ``warn`` is told at once what the report says as well.
+        """
         report = ProbeReport()
         plan = bursts(self._limit)
         try:
             allow_connections(max(burst.requests for burst in plan))
             await self._check_target()
+            warning = limit_warning(self._capacity, self._tenant_id, self._limit)
+            if warning is not None:
+                report.warnings.append(warning)
+                warn(warning)
             for done in range(rounds):
                 for step, burst in enumerate(plan):
                     progress(done * len(plan) + step, rounds * len(plan))
@@ -103,16 +120,15 @@ class Probe:
         await self._counters()
         await self._client.check_call_token()
         # Our service only; another one says with its first answers whether it can be probed.
-        capacity: Mapping[str, Any] = {}
         with suppress(Inconclusive):
-            capacity = await self._client.capacity()
-        if capacity.get("clock") == "virtual":
+            self._capacity = await self._client.capacity()
+        if self._capacity.get("clock") == "virtual":
             raise Inconclusive(
                 f"{self._client.url} runs on the virtual clock, where requests come one after the "
                 "other in the order of their times, and none at once; start it with "
                 "BUSYHOUR_CLOCK=system"
             )
-        tenants = capacity.get("tenants")
+        tenants = self._capacity.get("tenants")
         if not self._tenant_id:
             self._tenant_id = self._first_tenant(tenants if isinstance(tenants, dict) else {})
 
@@ -132,6 +148,7 @@ class Probe:
         before = await self._counters()
         lives: dict[str, Life] = {}
         spread_us = None
+        begin_ns = time.monotonic_ns()
         if burst.kind is Kind.LIVE:
             replies, lives = await self._fire_lives(calls)
         else:
@@ -139,6 +156,7 @@ class Probe:
         known = await _together(self._settled(call_id, replies[call_id]) for call_id in calls)
         counted = await self._counters()
         held = None if burst.kind is Kind.LIVE else frozenset(await self._held())
+        self._check_stay(burst, (time.monotonic_ns() - begin_ns) // 1000)
         if burst.kind is Kind.LEAVE:
             await self._leave_while_ending(calls)
         await _together(self._end(call_id) for call_id in calls)
@@ -151,6 +169,16 @@ class Probe:
             lives,
             frozenset(await self._held()),
         )
+
+    def _check_stay(self, burst: Burst, took_us: int) -> None:
+        """Raises :class:`Inconclusive` where calls of a burst may have ended by themselves."""
+        stay_us = shortest_stay_us(self._capacity, whole_lives=burst.kind is Kind.LIVE)
+        if stay_us is not None and took_us >= stay_us:
+            raise Inconclusive(
+                f"{self._client.url} ends calls by itself after {stay_us / 1000:,.0f} ms, and the "
+                f"burst {burst.name} took {took_us / 1000:,.0f} ms; start it with longer "
+                "deadlines, or probe a smaller limit"
+            )
 
     async def _fire_offers(
         self, kind: Kind, calls: Sequence[str]

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from simulator import scenario
-from simulator.call_log import CallLogInvalid, read_call_log
+from simulator.cdr.lines import CallLogInvalid
+from simulator.cdr.mappings import by_names
+from simulator.cdr.reader import ReadOptions, read_calls
 from simulator.scenario_file import arrivals_model as shapes
 from simulator.scenario_file.distributions import Reading, distribution, erlang_phases
 from simulator.scenario_file.problems import Path, Problem, Report
@@ -230,6 +234,7 @@ def _finite_source(
             (*path, "sources"),
             f"may make {most:.3g} calls in the run, more than {MOST_DEPENDENTS:,}; take fewer "
             "sources, a longer think time or a shorter run",
+            because_of=("duration",),
         )
     return finite
 
@@ -240,33 +245,29 @@ def _log(
     if shape.tenant is not None and shape.columns.tenant is None:
         reading.report((*path, "tenant"), "needs columns.tenant, to tell whose call a row is")
         return STAND_IN
+    file = reading.file_named(shape.file)
     columns = {
-        name: column
-        for name, column in (
-            ("tenant", shape.columns.tenant),
-            ("start", shape.columns.start),
-            ("hold", shape.columns.hold),
-        )
-        if column is not None
+        name: column for name, column in shape.columns.model_dump().items() if column is not None
     }
     try:
-        log = read_call_log(reading.file_named(shape.file), columns, needs_hold=False)
+        log = read_calls([file], ReadOptions(by_names(columns), merge=False))
     except CallLogInvalid as error:
         for problem in error.problems:
             reading.add(problem)
         return STAND_IN
-    rows: Sequence[int] = range(len(log))
+    rows = np.arange(len(log))
     if shape.columns.tenant is not None:
         wanted = shape.tenant if shape.tenant is not None else setting.tenant_id
-        rows = [row for row in rows if log.tenant[row] == wanted]
-        if not rows:
+        if wanted not in log.tenants:
             reading.report((*path, "file"), f"has no rows with the tenant {wanted!r}")
-    starts = log.start_us.tolist()
-    beyond = [row for row in rows if starts[row] >= setting.duration_us]
-    if beyond:
+            return STAND_IN
+        rows = np.flatnonzero(log.tenant == log.tenants.index(wanted))
+    starts = log.run_us()[rows]
+    beyond = rows[starts >= setting.duration_us]
+    if len(beyond):
         reading.add(
             Problem(
-                str(reading.file_named(shape.file)),
+                str(file),
                 int(log.line[beyond[0]]),
                 1,
                 shape.columns.start,
@@ -274,8 +275,7 @@ def _log(
                 "lengthen the duration or shorten the log",
             )
         )
-    holds = None if log.hold_us is None else log.hold_us.tolist()
+    has_holds = shape.columns.hold is not None
     return scenario.TraceArrivals(
-        tuple(starts[row] for row in rows),
-        None if holds is None else tuple(holds[row] for row in rows),
+        tuple(starts.tolist()), tuple(log.hold_us[rows].tolist()) if has_holds else None
     )

@@ -45,7 +45,11 @@ def checkpoints_us(
     """Instants of the checkpoints, sorted."""
     if isinstance(written, model.Every):
         if duration_us // written.every > MOST_CHECKPOINTS:
-            report(("checkpoints", "every"), f"makes more than {MOST_CHECKPOINTS} checkpoints")
+            report(
+                ("checkpoints", "every"),
+                f"makes more than {MOST_CHECKPOINTS} checkpoints",
+                because_of=("duration",),
+            )
             return ()
         if written.every >= duration_us:
             report(

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Final
 
 from simulator import scenario
-from simulator.call_log import read_seconds_column
+from simulator.cdr.lengths import read_lengths
 from simulator.scenario_file import distribution_model as shapes
 from simulator.scenario_file.problems import InputInvalid, Path, Problem, Report
 from simulator.traffic.samplers import mean_us
@@ -153,7 +153,7 @@ def _empirical(shape: shapes.EmpiricalShape, path: Path, reading: Reading) -> sc
     if shape.values is not None:
         return scenario.Empirical(tuple(float(value) for value in shape.values))
     try:
-        values = read_seconds_column(reading.file_named(shape.file or ""), shape.column or "")
+        values = read_lengths(reading.file_named(shape.file or ""), shape.column or "")
     except InputInvalid as error:
         for problem in error.problems:
             reading.add(problem)

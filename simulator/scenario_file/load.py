@@ -85,7 +85,11 @@ class ScenarioSource:
         validated = Validated(document)
         problems += validated.problems
 
-        def report(path: Path, message: str, *, at_key: bool = False) -> None:
+        def report(
+            path: Path, message: str, *, at_key: bool = False, because_of: Path | None = None
+        ) -> None:
+            if because_of is not None and not validated.is_own(because_of):
+                return
             if validated.is_own(path):
                 problems.append(document.problem(path, message, at_key=at_key))
 
@@ -100,6 +104,8 @@ def _read(path: FilePath) -> bytes:
     try:
         raw = path.read_bytes()
         raw.decode("utf-8-sig")
+    except IsADirectoryError:
+        message = f"is a directory; name the scenario files in it, like {path / '*.yaml'}"
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:

@@ -31,9 +31,15 @@ class Problem:
 
 
 class Report(Protocol):
-    """Told what is wrong with the value at ``path``, or with its key."""
+    """Told what is wrong with the value at ``path``, or with its key.
 
-    def __call__(self, path: Path, message: str, *, at_key: bool = False) -> None: ...
+    ``because_of`` is another value that the complaint goes by; while that one is itself wrong, the
+    complaint would be about what stands in for it, and nothing is said.
+    """
+
+    def __call__(
+        self, path: Path, message: str, *, at_key: bool = False, because_of: Path | None = None
+    ) -> None: ...
 
 
 class InputInvalid(ValueError):

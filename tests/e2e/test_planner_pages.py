@@ -11,9 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, Locator, sync_playwrigh
 from playwright.sync_api import Page as BrowserPage
 
 from simulator.report.pages import write
+from simulator.report.pages.fit_page import fit_page
 from simulator.report.pages.plan_page import plan_page
 from simulator.report.pages.policies_page import policies_page
 from simulator.report.pages.sweep_page import sweep_page
+from tests.fit_samples import fit_sample
 from tests.planner_samples import comparison, plan, sweep
 from tests.report_samples import HOSTILE
 
@@ -23,8 +25,16 @@ QUIET = (
     " --disable-component-update --disable-sync"
 )
 WAIT_MS = 30_000
-KINDS = ("plan", "sweep-1", "sweep-2", "sweep-3", "policies", "hostile")
-CHARTS = {"plan": 6, "sweep-1": 2, "sweep-2": 1, "sweep-3": 0, "policies": 0, "hostile": 6}
+KINDS = ("plan", "sweep-1", "sweep-2", "sweep-3", "policies", "fit", "hostile")
+CHARTS = {
+    "plan": 6,
+    "sweep-1": 2,
+    "sweep-2": 1,
+    "sweep-3": 0,
+    "policies": 0,
+    "fit": 6,
+    "hostile": 6,
+}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -94,6 +104,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(plan_page(plan(), "busyhour plan"), folder / "plan.html")
     write(plan_page(plan(HOSTILE, HOSTILE), HOSTILE), folder / "hostile.html")
     write(policies_page(comparison(), "busyhour policies"), folder / "policies.html")
+    fitted = fit_page(*fit_sample(), name="fitted", command="busyhour fit", scenario="version: 1")
+    write(fitted, folder / "fit.html")
     for keys in (1, 2, 3):
         write(sweep_page(sweep(keys), "busyhour sweep"), folder / f"sweep-{keys}.html")
     return folder
@@ -199,10 +211,26 @@ def test_print_shows_the_drawings_on_white_and_cuts_nothing_off(
             assert page.evaluate("document.documentElement.scrollWidth") <= 690, kind
 
 
+def test_what_is_folded_is_open_on_paper(browser: Browser, pages: Path) -> None:
+    shown = "id => document.getElementById(id).checkVisibility()"
+    with browser.new_context() as context:
+        page = visit(context, pages / "plan.html").page
+        assert not page.evaluate(shown, "sensitivity-table")
+        page.emulate_media(media="print")
+        assert page.evaluate(shown, "sensitivity-table")
+        # What is printed in a terminal says all of it once more, and charts are drawn.
+        for left_out in ("pre", ".numbers"):
+            box = page.locator(left_out).first.bounding_box()
+            assert box is None or box["height"] == 0, left_out
+
+
 def test_pointing_at_the_curve_reads_its_values(browser: Browser, pages: Path) -> None:
     with browser.new_context() as context:
         page = visit(context, pages / "plan.html").page
         chart = page.locator("#curve-chart")
+        legend = chart.locator(".u-legend")
+        assert "–" not in legend.inner_text()
+        assert "Simulated, blocking" in legend.inner_text()
         area = chart.locator(".u-over").bounding_box()
         assert area is not None
         # In the middle stands 50, the fourth of 44, 46, ... 56: 40 per mille halved three times.
@@ -212,6 +240,9 @@ def test_pointing_at_the_curve_reads_its_values(browser: Browser, pages: Path) -
         )
         values = chart.locator(".u-value").all_text_contents()
         assert values[1].replace("\u202f", " ") == "0.50 % (0.40 % to 0.60 %)"
+        assert legend.inner_text().startswith("At50\n")
+        page.mouse.move(0, 0)
+        page.wait_for_function("document.querySelector('#curve-chart .idle') !== null")
 
 
 def column(table: Locator, place: int) -> list[str]:

@@ -71,7 +71,8 @@ def test_a_sound_service_admits_exactly_what_fits(sound: Running, tmp_path: Path
     assert ended.code == 0, ended.out + ended.err
     (document,) = ended.documents
     assert document["verdict"] == "pass"
-    assert document["problems"] == document["not_ended"] == []
+    assert document["problems"] == document["not_ended"] == document["warnings"] == []
+    assert ended.err == ""
     by_size = {burst["burst"]: burst for burst in document["bursts"]}
     assert {"N-1", "N", "N+1", "10 N"} <= by_size.keys()
     for burst in by_size.values():
@@ -88,6 +89,8 @@ def test_a_limit_that_is_not_the_services_is_told(sound: Running, tmp_path: Path
     high = probe(sound.url, tmp_path, "--rounds", 1, limit=LIMIT + 1)
     assert high.code == 1
     assert "rejected while there was room" in high.out
+    for ended, wrong in ((low, LIMIT - 1), (high, LIMIT + 1)):
+        assert f"room for {LIMIT} calls of acme, not for {wrong};" in ended.err
     assert sound.capacity()["total"]["in_use"] == 0
 
 
@@ -112,6 +115,11 @@ def test_what_the_probe_cannot_tell_is_inconclusive(sound: Running, tmp_path: Pa
     with service(tmp_path, **VIRTUAL) as virtual:
         ended = probe(virtual.url, tmp_path, limit=100)
     assert (ended.code, "virtual clock" in ended.out) == (3, True)
+    hasty = {"BUSYHOUR_MAX_CONCURRENT_CALLS": str(LIMIT), "BUSYHOUR_PENDING_DEADLINE_S": "0.0001"}
+    with service(tmp_path, **hasty) as expiring:
+        create_tenant(expiring.client)
+        ended = probe(expiring.url, tmp_path)
+    assert (ended.code, "ends calls by itself" in ended.out) == (3, True)
 
 
 def test_an_interrupted_probe_ends_its_calls(sound: Running, tmp_path: Path) -> None:

@@ -2,26 +2,28 @@
 
 import random
 import tempfile
-from dataclasses import replace
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.calls import Event
+from service.calls import Event, Lookup, Outcome
 from service.state.base import Deadlines
 from service.state.memory import MemoryCore
 from simulator.checker import check_history
 from simulator.engines.limits import starting_policies
-from simulator.history import History, read_history
+from simulator.history import History
 from simulator.live import driver
 from simulator.live.calls import CallRules
 from simulator.live.plan import ClientFaults
 from simulator.scenario import CancelFault, ServiceKill
-from simulator.trace import CallTrace
-from tests.live_world import World, drawn_world, kinds, play
+from simulator.trace import CallTrace, Conditions
+from tests.live_world import Anew, Played, World, drawn_world, kinds, play
 from tests.strategies import seeded_trace, traces
 
 
@@ -56,50 +58,103 @@ def test_no_alarm_in_two_thousand_runs() -> None:
         assert_sound(seeded_trace(seed), seed)
 
 
-@given(traces(12), st.integers(0, 2**32), st.booleans(), st.integers(0, 100))
+@given(traces(12), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_a_run_that_is_cut_off_anywhere_is_judged_up_to_where_it_was_whole(
-    trace: CallTrace, seed: int, killed: bool, percent: int
+    trace: CallTrace, seed: int
 ) -> None:
     rng = random.Random(seed)
-    kills = (ServiceKill(rng.randint(1, trace.conditions.duration_us), 5),) if killed else ()
-    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "SETTLE_EVERY", 1)
-        play(trace, Path(directory), world=drawn_world(rng), kills=kills)
-        path = Path(directory) / "history.jsonl"
-        lines = path.read_bytes().splitlines(keepends=True)
-        path.write_bytes(b"".join(lines[: max(1, len(lines) * percent // 100)]))
-        history = read_history(path)
-    # Up to the mark alone: a kill, done in a thread, takes as long as it likes in counted time.
-    header = msgspec.structs.replace(history.header, timeout_us=None)
-    judged = check_history(replace(history, header=header))
-    assert kinds(judged.alarms) == []
-    settled = [each.invoke_us for each in history.operations if each.op == "settled"]
-    if history.truncated and settled:
-        assert any(note.endswith(f"up to {settled[-1]} us") for note in judged.notes)
+    world = drawn_world(rng)
+    world.stays_down = bool(rng.randint(0, 1))
+    kills = [ServiceKill(rng.randint(1, trace.conditions.duration_us), rng.randint(1, 30))]
+    played = played_often_looked_at(trace, world, kills=kills[: rng.randint(0, 1)])
+    assert_no_alarm_in_any_part(played.history)
 
 
 @given(traces(12), st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
-def test_a_restart_that_nobody_planned_accuses_nobody(trace: CallTrace, seed: int) -> None:
-    """Whenever it is, whatever limits it comes back with, and whoever runs it."""
+@settings(max_examples=80, deadline=None)
+def test_restarts_that_nobody_planned_accuse_nobody(trace: CallTrace, seed: int) -> None:
+    """However many, whenever, whatever limits the service comes back with, if it does."""
+    played = played_with_restarts(trace, seed)
+    for history in played.histories:
+        assert_no_alarm_in_any_part(history)
+
+
+@pytest.mark.soak
+def test_no_alarm_in_two_thousand_runs_with_restarts() -> None:
+    for seed in range(2000):
+        for history in played_with_restarts(seeded_trace(seed), seed).histories:
+            assert_no_alarm_in_any_part(history, step=7)
+
+
+def played_with_restarts(trace: CallTrace, seed: int) -> Played:
     rng = random.Random(seed)
-    policies = starting_policies(trace.conditions)
-    tenants = {name: policies[name] for name in policies if rng.randint(0, 1)}
-    reserved = sum(policy.reserved_calls for policy in tenants.values())
-    other = MemoryCore(
-        reserved + rng.randint(0, 3), tenants=tenants, deadlines=Deadlines(None, None, 7_000)
+    conditions = trace.conditions
+    groups = rng.choice([(1,), (1,), (2,), (1, 1), (2, 1)])
+    world = drawn_world(rng)
+    world.make_core = partial(_used_before, rng.randint(0, 5), conditions.configured_ids)
+    end_us = 1_200 * conditions.duration_us
+    begins_anew = []
+    for group in range(len(groups)):
+        for _ in range(rng.choice([0, 1, 1, 2, 3])):
+            down_us = rng.choice([0, 0, rng.randint(0, 60_000)])
+            core = _of_somebody_else(rng, conditions)
+            begins_anew.append(Anew(rng.randint(1, end_us), core, down_us, group))
+    return played_often_looked_at(
+        trace,
+        world,
+        groups=groups,
+        given=True,
+        begins_anew=begins_anew,
+        rules=CallRules(retries=rng.randint(0, 2)),
+        cancel_at_us=rng.choice([None, None, rng.randint(0, end_us)]),
     )
-    at_us = rng.randint(1, 1_200 * trace.conditions.duration_us)
+
+
+def _used_before(calls: int, callers: Sequence[str], limit: int, **named: Any) -> MemoryCore:
+    """A core that has counted something before the run."""
+    core = MemoryCore(limit, **named)
+    for number in range(calls):
+        call_id = f"old{number}"
+        core.offer(call_id, (*callers, "nobody")[number % (len(callers) + 1)], 0)
+        core.accept(call_id, Lookup.FOUND, 0)
+        core.end(call_id, Outcome.COMPLETED, 0)
+    return core
+
+
+def _of_somebody_else(rng: random.Random, conditions: Conditions) -> MemoryCore:
+    """A core set up like the first one, or with other limits, tenants and deadlines."""
+    policies = starting_policies(conditions)
+    if rng.randint(0, 1):
+        return MemoryCore(conditions.max_concurrent_calls, tenants=policies)
+    tenants = {name: policies[name] for name in policies if rng.randint(0, 2)}
+    reserved = sum(policy.reserved_calls for policy in tenants.values())
+    deadlines = [rng.choice([None, None, rng.randint(1_000, 30_000)]) for _ in range(3)]
+    return MemoryCore(
+        reserved + rng.randint(0, 3), tenants=tenants, deadlines=Deadlines(*deadlines)
+    )
+
+
+def played_often_looked_at(trace: CallTrace, world: World, **how: Any) -> Played:
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "PULSE_S", 0.02)
         patch.setattr(driver, "SETTLE_EVERY", 1)
-        played = play(trace, Path(directory), world=drawn_world(rng), begins_anew=[(at_us, other)])
-    assert kinds(check_history(played.history).alarms) == []
-    for length in range(len(played.history.operations)):
-        header = msgspec.structs.replace(played.history.header, timeout_us=None)
-        cut = History(header, played.history.operations[:length], truncated=True)
-        assert kinds(check_history(cut).alarms) == []
+        return play(trace, Path(directory), world=world, **how)
+
+
+def assert_no_alarm_in_any_part(history: History, step: int = 1) -> None:
+    """Neither in the whole history nor in what is left of it when it is cut off."""
+    assert kinds(check_history(history).alarms) == []
+    # Up to the mark alone: a kill, done in a thread, takes as long as it likes in counted time.
+    header = msgspec.structs.replace(history.header, timeout_us=None)
+    settled_us = 0
+    for length, operation in enumerate((None, *history.operations)):
+        if operation is not None and operation.op == "settled":
+            settled_us = operation.invoke_us
+        if length % step == 0:
+            cut = check_history(History(header, history.operations[:length], truncated=True))
+            assert kinds(cut.alarms) == []
+            assert any(note.endswith(f"up to {settled_us} us") for note in cut.notes)
 
 
 @given(traces(12))

@@ -1,14 +1,23 @@
 """``busyhour erlang``: what is typed reaches the formula, and mistakes are named as typed."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simulator import cli
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "analytics.md"
+EXAMPLES = re.findall(
+    r"^```\n\$ busyhour erlang ([^\n]*)\n(.*?)^```$",
+    GUIDE.read_text("utf-8"),
+    re.DOTALL | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +120,38 @@ def test_an_interval_without_calls_has_no_blocking(erlang: Ask) -> None:
     [
         ("b --traffic -1 --servers 3", "--traffic is -1.0, it must be finite and >= 0"),
         ("b --traffic 1", "give exactly two of --traffic, --servers and --blocking"),
-        ("b --traffic 1 --servers inf", "--servers is inf"),
+        ("b --traffic 1 --servers inf", "--servers: 'inf' is not a number; write it like 117"),
+        ("b --traffic many --servers 3", "--traffic: 'many' is not a number of erlangs; write it"),
+        ("b --traffic 1,5 --servers 3", "--traffic: '1,5' is not a number of erlangs"),
+        ("b --traffic 9 --blocking one", "--blocking: 'one' is not a share; write it like 0.01 or"),
+        (
+            "b --traffic 9 --blocking 5",
+            "--blocking is 5, a share is at most 1; write 5% for 5 in a",
+        ),
+        (
+            "b --traffic 9 --blocking 1",
+            "--blocking is 1, every call; write 1% for one in a hundred",
+        ),
+        ("b --traffic 9 --blocking 200%", "--blocking is 2.0, it must be above 0"),
+        ("c --traffic 3 --hold 1s --servers 4.5", "--servers: '4.5' is not a whole number, 0 or"),
+        ("c --traffic 3 --hold 1s --servers 9 --service-level 80%", "not both"),
+        ("extended-b --traffic 9 --servers 30 --recall 50", "write 50% for 50 in a hundred"),
+        (
+            "engset --servers 3 --sources 4 --per-source 20%",
+            "a number of erlangs; write it like 0.2",
+        ),
+        (
+            "c --traffic 2e6 --hold 1s --within 1s --service-level 80%",
+            "--traffic is 2000000.0: more",
+        ),
+        ("engset --servers 3 --sources 4 --per-source 1.5", "--per-source is 1.5, it must be >= 0"),
+        ("caps --slots 9 --tenant a=-4", "--tenant a: its traffic is -4.0"),
+        ("caps --slots 9 --tenant a=4,reserved=5 --tenant b=4,reserved=5", "--slots is 9, it must"),
+        ("overflow --primary=-3:3", "--primary -3:3: its traffic is -3.0"),
+        ("overflow --primary 3:3000000", "--primary 3:3000000: its group is 3000000"),
+        ("overflow --primary 3:x", "--primary 3:x: 'x' is not a whole number"),
+        ("overflow --primary 3:3 --direct=-1", "--direct is -1.0"),
+        ("varying --servers 3 --hold 0s --rate 0s=1/s --until 1h", "--hold must be longer"),
         ("b --servers 1.5 --blocking 0.1", "--servers is 1.5, it must be a whole number"),
         ("b --traffic 5 --blocking 0", "--blocking is 0.0, it must be above 0"),
         ("c --traffic 10 --hold 3 --servers 12", "--hold: '3' has no unit; write 3s, 3m"),
@@ -127,7 +167,7 @@ def test_an_interval_without_calls_has_no_blocking(erlang: Ask) -> None:
         ("caps --slots 9 --tenant a=4,limit=5", "--tenant a: 'limit=5' does not fit"),
         ("caps --slots 9 --tenant a=4,cap=x", "--tenant a: cap: 'x' is not a whole number"),
         ("caps --slots 9 --tenant a=4 --tenant a=5", "--tenant: 'a' is given twice"),
-        ("caps --slots -1 --tenant a=4", "--slots is -1"),
+        ("caps --slots -1 --tenant a=4", "--slots: '-1' is not a whole number, 0 or more"),
         ("trunk --slots 4 --class a=3,kept_free=9", "--class a: kept_free is 9"),
         ("overflow --primary 3", "--primary: '3' is not ERLANGS:SERVERS"),
         ("overflow --primary 0:3", "nothing reaches the second group"),
@@ -135,7 +175,7 @@ def test_an_interval_without_calls_has_no_blocking(erlang: Ask) -> None:
         ("varying --servers 3 --hold 3m --rate 0s=1 --until 1h", "'1' has no unit of time"),
         ("varying --servers 3 --hold 3m --rate 0s=1/s --until 1h --every 1ms", "rows of --until"),
         ("varying --servers 3 --hold 3m --rate 0s=1/s --until 1m", "--every must be longer"),
-        ("varying --servers 3 --hold 3m --rate 0s=1/s --until 1h --cv -1", "--cv is -1.0"),
+        ("varying --servers 3 --hold 3m --rate 0s=1/s --until 1h --cv -1", "--cv is -1, it"),
         (
             "varying --servers 3 --hold 3m --rate 5m=1/s --rate 1m=2/s --until 1h",
             "--rate: each step must start later",
@@ -150,7 +190,32 @@ def test_mistakes_end_with_2_and_no_traceback(erlang: Ask, line: str, complaint:
     assert said.out == ""
 
 
-def test_a_word_that_is_no_number_is_a_usage_error(erlang: Ask) -> None:
-    said = erlang("b --traffic many --servers 3")
-    assert said.code == 2
-    assert "--traffic" in said.err
+@pytest.mark.parametrize(
+    ("share", "per_cent"),
+    [
+        ("b --traffic 100 --blocking 0.01", "b --traffic 100 --blocking 1%"),
+        ("b --servers 20 --blocking 0.007", "b --servers 20 --blocking 0.7%"),
+        (
+            "c --traffic 10 --hold 3m --within 20s --service-level 0.8",
+            "c --traffic 10 --hold 3m --within 20s --service-level 80%",
+        ),
+        (
+            "extended-b --traffic 9 --servers 30 --recall 1",
+            "extended-b --traffic 9 --servers 30 --recall 100%",
+        ),
+    ],
+)
+def test_a_share_may_be_typed_in_per_cent(erlang: Ask, share: str, per_cent: str) -> None:
+    plain, in_hundred = erlang(f"{share} --json"), erlang(f"{per_cent} --json")
+    assert plain.code == 0
+    assert in_hundred == plain
+
+
+@pytest.mark.parametrize(("line", "shown"), EXAMPLES)
+def test_the_guide_shows_what_is_printed(erlang: Ask, line: str, shown: str) -> None:
+    assert erlang(line) == Said(0, shown, "")
+
+
+def test_the_guide_has_examples() -> None:
+    """None is passed over for being written another way."""
+    assert len(EXAMPLES) == GUIDE.read_text("utf-8").count("$ busyhour") >= 3

@@ -32,6 +32,14 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: formulas.waiting(1.0, 3, 0.0), "hold_mean is 0.0"),
     (lambda: formulas.service_level(1.0, 3, 1.0, -1.0), "within is -1.0"),
     (lambda: formulas.servers_for_service_level(1.0, 1.0, 1.0, 1.0), "share is 1.0"),
+    (
+        lambda: formulas.servers_for_service_level(2e6, 1.0, 1.0, 0.5),
+        "offered_erlangs is 2000000.0: more than 1000000 servers",
+    ),
+    (
+        lambda: formulas.servers_for_service_level(999_999.5, 1.0, 0.0, 0.999999),
+        "offered_erlangs is 999999.5: more than 1000000 servers",
+    ),
     (lambda: formulas.engset(3, 0, per_source=0.1), "sources is 0"),
     (lambda: formulas.engset(3, 4), "exactly one of per_idle_source and per_source"),
     (lambda: formulas.engset(3, 4, per_idle_source=0.1, per_source=0.1), "exactly one"),
@@ -46,7 +54,10 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: formulas.shared_group(3, []), "tenants is empty"),
     (lambda: formulas.shared_group(100_001, [TENANT(1.0)]), "limit is 100001"),
     (lambda: formulas.shared_group(3, [TENANT(1.0, 1, 2)]), r"tenants\[0\]\.reserved is 2, above"),
-    (lambda: formulas.shared_group(3, [TENANT(1.0, None, 2)] * 2), "4 slots are reserved"),
+    (
+        lambda: formulas.shared_group(3, [TENANT(1.0, None, 2)] * 2),
+        "limit is 3, it must be at least the 4",
+    ),
     (lambda: formulas.shared_group(3, [TENANT(1.0, sources=0)]), r"tenants\[0\]\.sources is 0"),
     (lambda: formulas.shared_group(3, [TENANT(1.0, -1)]), r"tenants\[0\]\.cap is -1"),
     (lambda: formulas.trunk_reservation(3, []), "classes is empty"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import product
-from math import factorial, prod
+from math import comb, factorial, prod
 
 import pytest
 
@@ -157,6 +157,38 @@ def test_sharing_is_the_solution_of_the_balance_equations(
     assert result.time_congestion == pytest.approx(full, rel=1e-11)
 
 
+def test_sharing_is_the_sum_over_all_states() -> None:
+    """The product form in rational numbers, refused as the rule is worded, without convolution."""
+    limit, offered = 30, (Fraction(25, 2), Fraction(40), Fraction(1, 4))
+    reserved, caps, sources = (4, 0, 6), (14, 30, 30), 20
+    orders = (factorial, factorial, None)
+    weigh = [
+        [a**n / order(n) if order else comb(sources, n) * a**n for n in range(cap + 1)]
+        for a, order, cap in zip(offered, orders, caps, strict=True)
+    ]
+    calling, refused = [Fraction(0)] * 3, [Fraction(0)] * 3
+    for calls in product(*(range(cap + 1) for cap in caps)):
+        committed = sum(map(max, calls, reserved))
+        if committed > limit:
+            continue
+        weight = prod(row[n] for row, n in zip(weigh, calls, strict=True))
+        for k, n in enumerate(calls):
+            callers = weight if k < 2 else weight * (sources - n)
+            calling[k] += callers
+            if n == caps[k] or (n >= reserved[k] and committed == limit):
+                refused[k] += callers
+    result = shared_group(
+        limit,
+        [
+            SharingTenant(12.5, cap=14, reserved=4),
+            SharingTenant(40.0),
+            SharingTenant(0.25, reserved=6, sources=sources),
+        ],
+    )
+    for loss, blocked, offers in zip(result.tenants, refused, calling, strict=True):
+        assert loss.call_congestion == pytest.approx(float(blocked / offers), rel=1e-12)
+
+
 def test_sharing_without_limits_of_their_own_is_erlang_b_in_deep_overload() -> None:
     """Ten times as much as there is room for, where untilted weights would all be too small."""
     tenants = [SharingTenant(4_000.0, reserved=10), SharingTenant(6_000.0), SharingTenant(1e4)]
@@ -275,6 +307,21 @@ def test_two_overflows_on_one_group_by_two_moments() -> None:
     traffic = combined(overflow_of(*group) for group in groups)
     assert equivalent_random_loss(traffic, behind) == pytest.approx(lost / traffic.mean, rel=0.02)
     assert hayward_loss(traffic, behind) == pytest.approx(lost / traffic.mean, rel=0.3)
+
+
+def test_hayward_is_as_near_as_it_says() -> None:
+    """Behind one group the loss is known: its servers and those behind it are one larger group."""
+
+    def off_by(offered: float, primary: int, behind: int) -> float:
+        true = erlang_b(offered, primary + behind) / erlang_b(offered, primary)
+        return hayward_loss(overflow_of(offered, primary), behind) / true - 1
+
+    large, small = overflow_of(30.0, 20), overflow_of(10.0, 10)
+    assert (f"{large.mean:.1f}", f"{large.peakedness:.1f}") == ("11.4", "2.1")
+    assert (f"{small.mean:.1f}", f"{small.peakedness:.1f}") == ("2.1", "2.0")
+    assert all(abs(off_by(30.0, 20, behind)) < 0.03 for behind in range(1, 23))
+    assert -0.15 < off_by(10.0, 10, 3) < -0.1
+    assert -0.35 < off_by(10.0, 10, 7) < -0.3
 
 
 def test_poisson_traffic_is_not_peaked() -> None:

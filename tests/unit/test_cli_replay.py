@@ -113,7 +113,12 @@ def test_the_table_names_the_capacity_rejections(replay: Replay) -> None:
         (LOG, ["--columns", "start=start,hold=lenght"], "lenght"),
         (LOG, ["--columns", "start=start,hold=hold,colour=ring"], "colour"),
         (LOG, ["--tenant-cap", "aa=1"], "'aa'"),
-        (LOG, ["--reserve", "a=3"], "reserve"),
+        (LOG, ["--reserve", "a=3"], "--reserve keeps 3 slots, more than --capacity 2"),
+        (
+            LOG,
+            ["--reserve", "a=2", "--tenant-cap", "a=1"],
+            "--reserve a=2 is more than --tenant-cap a=1",
+        ),
     ],
 )
 def test_what_cannot_be_replayed_is_refused(

@@ -1,5 +1,6 @@
 """A service that somebody else restarts is told from one that loses calls or counts backwards."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from simulator.engines.limits import starting_policies
 from simulator.live import driver
 from simulator.live.instances import Seen, began_anew
 from simulator.trace import CallTrace, TraceTenant
-from tests.live_world import Played, World, kinds, play
+from tests.live_world import Anew, Played, World, kinds, play
 from tests.strategies import Row, conditions, make_trace
 
 MS: Final = 1000
@@ -66,10 +67,17 @@ def steady(limit: int = 3) -> CallTrace:
 
 
 def restarted(directory: Path, trace: CallTrace, core: MemoryCore, world: World) -> Played:
-    """Played with another core from 255 ms on; the driver looks every 50 ms."""
+    """Played with another core from 255 ms on."""
+    return looked_at(directory, trace, [Anew(255 * MS, core)], world)
+
+
+def looked_at(
+    directory: Path, trace: CallTrace, begins_anew: Sequence[Anew], world: World | None = None
+) -> Played:
+    """Played by a driver that looks every 50 ms which instance it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "PULSE_S", 0.05)
-        return play(trace, directory, world=world, begins_anew=[(255 * MS, core)])
+        return play(trace, directory, world=world, begins_anew=begins_anew)
 
 
 @pytest.mark.parametrize("tells_instance", [True, False])
@@ -100,6 +108,50 @@ def test_the_service_may_come_back_with_other_limits(tmp_path: Path, limit: int)
 def test_the_service_may_come_back_without_its_tenants(tmp_path: Path) -> None:
     played = restarted(tmp_path, steady(), MemoryCore(3), World())
     assert any(each.reason == "tenant_not_configured" for each in played.history.operations)
+    assert kinds(check_history(played.history).alarms) == []
+
+
+def test_a_service_that_does_not_come_back_leaves_a_history_that_is_cut_off(
+    tmp_path: Path,
+) -> None:
+    """Its answers since the last look may be those of another one that nobody got to see."""
+    gone = (
+        Anew(255 * MS, MemoryCore(0)),
+        Anew(3_600 * S, MemoryCore(0), down_us=3_600 * S - 270 * MS),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "PULSE_S", 0.05)
+        played = play(steady(), tmp_path, begins_anew=gone)
+    assert played.stopped
+    assert played.history.truncated
+    rejected = [each for each in played.history.operations if each.reason is not None]
+    assert {each.reason for each in rejected} == {"tenant_not_configured"}
+    judged = check_history(played.history)
+    assert kinds(judged.alarms) == []
+    assert any(note.endswith(f"up to {250 * MS} us") for note in judged.notes)
+
+
+def test_an_interrupted_run_still_looks_whether_it_was_one_service(tmp_path: Path) -> None:
+    begins_anew = [Anew(255 * MS, MemoryCore(3))]
+    played = play(steady(), tmp_path, begins_anew=begins_anew, cancel_at_us=275 * MS)
+    assert not played.history.truncated
+    assert [each.op for each in played.history.operations].count("restart") == 1
+    assert kinds(check_history(played.history).alarms) == []
+
+
+def test_services_that_take_turns_behind_one_address_end_the_run(tmp_path: Path) -> None:
+    trace = steady()
+    policies = starting_policies(trace.conditions)
+    one, other = (MemoryCore(3, tenants=policies) for _ in range(2))
+    begins_anew = [
+        Anew(at * MS, core, instance=instance)
+        for at, core, instance in ((155, one, "b"), (255, other, "a"), (305, one, "b"))
+    ]
+    played = looked_at(tmp_path, trace, begins_anew)
+    assert "several services share the address" in (played.stopped or "")
+    assert all(
+        each.invoke_us < 355 * MS for each in played.history.operations if each.op == "offer"
+    )
     assert kinds(check_history(played.history).alarms) == []
 
 
@@ -145,10 +197,8 @@ def test_counters_that_fell_are_no_restart_while_the_calls_are_known(
 ) -> None:
     trace = steady()
     world = World(make_core=CountsAnew, tells_instance=tells_instance)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "PULSE_S", 0.05)
-        # Long after the run, so that somebody else's service is looked at as one is.
-        played = play(trace, tmp_path, world=world, begins_anew=[(3_600 * S, MemoryCore(3))])
+    # Long after the run, so that somebody else's service is looked at as one is.
+    played = looked_at(tmp_path, trace, [Anew(3_600 * S, MemoryCore(3))], world)
     found = {alarm.kind for alarm in check_history(played.history).alarms}
     assert found & {"counter_fell", "counted_too_few", "contradiction"}
 
@@ -167,7 +217,7 @@ def test_lost_calls_alone_are_no_restart(tmp_path: Path, tells_instance: bool) -
     world = World(make_core=Loses, tells_instance=tells_instance)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "PULSE_S", 0.05)
-        played = play(steady(), tmp_path, world=world, begins_anew=[(3_600 * S, MemoryCore(3))])
+        played = play(steady(), tmp_path, world=world, begins_anew=[Anew(3_600 * S, MemoryCore(3))])
     judged = check_history(played.history)
     assert not judged.restarted
     assert "lost_call" in {alarm.kind for alarm in judged.alarms}

@@ -149,7 +149,11 @@ def test_retries_are_told_from_doubled_offers(written: Callable[..., Path]) -> N
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--speed", "60"], "need --engine live"),
+        (["--speed", "60"], "Error: Invalid value: --speed needs --engine live, not http"),
+        (
+            ["--speed", "2", "--late", "soon", "--engine", "kernel", "--shared-limit"],
+            "value: --speed, --late and --shared-limit need --engine live, not kernel",
+        ),
         (["--engine", "live", "--speed", "0"], "--speed is 0"),
         (["--engine", "live", "--speed", "nan"], "--speed is nan"),
         (["--engine", "live", "--timeout", "soon"], "--timeout"),

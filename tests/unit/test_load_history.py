@@ -141,6 +141,13 @@ def test_the_log_never_overstates_a_call() -> None:
     assert statistics_of(trace, log).peak_in_use == 1
 
 
+def test_scopes_are_kept_in_whatever_order_they_are_told() -> None:
+    rows = RowLog(1, start_us=0, speed=1.0)
+    answer = Answer("ok", "rejected", "capacity", ("tenant", "total"))
+    rows.note(Batch(Report("run", 0, 0, 0, 0, [Sent(0, 0, 1, 2, 0)], [answer]), SAME_CLOCK))
+    assert rows.log().scopes.tolist() == [3]
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, len(ANSWERS) - 1)), max_size=8))
 def test_an_occupancy_is_never_invented(sent: list[tuple[int, int]]) -> None:
     """Whatever was answered to what: a call is held from its admission, not before."""
@@ -163,9 +170,10 @@ class Idle:
 
     origin_us = 0
     now_us = 0
+    seen_us = 1 << 60
 
     def done(self) -> Done:
-        return Done([], self.now_us, self.now_us)
+        return Done([], self.now_us, min(self.now_us, self.seen_us))
 
 
 class Run:
@@ -306,3 +314,18 @@ def test_a_record_that_is_abandoned_is_a_history_that_was_cut_off(
     history = run.record.history()
     assert history.truncated
     assert check_history(history).sound
+
+
+def test_a_service_that_was_not_seen_to_the_end_may_have_been_another_one(
+    run_with: RunWith,
+) -> None:
+    run = run_with(6 * A_SECOND)
+    for second in range(10):
+        if second == 4:
+            run.master.seen_us = run.master.now_us
+        run.second()
+    run.record.conclude()
+    history = run.record.history()
+    assert history.truncated
+    assert run.settled_us == run.master.seen_us
+    assert sum(each.op == "offer" for each in history.operations) == 6 * A_SECOND

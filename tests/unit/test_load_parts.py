@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.load.answers import Answer, AnswerReader
+from simulator.load.answers import NOT_UNDERSTOOD, Answer, AnswerReader
 from simulator.load.master import Load
 from simulator.load.meters import Histogram, Meters
 from simulator.load.profile import LEAST_USERS, MOST_USERS, UserProfile
@@ -30,21 +30,25 @@ from tests.load_runs import ADMITTED, trace_of
         (503, b'{"code":"call_memory_full"}', Answer("refused", code="call_memory_full")),
         (503, b"busy", Answer("indefinite", code="503")),
         (500, b"", Answer("indefinite", code="500")),
-        (200, b"<html>", Answer("indefinite", code="not_understood")),
+        (200, b"<html>", NOT_UNDERSTOOD),
+        (200, b'{"decision":"\xff"}', NOT_UNDERSTOOD),
+        (200, b'{"decision":"ended"}', NOT_UNDERSTOOD),
+        (200, b'{"decision":"rejected"}', NOT_UNDERSTOOD),
+        (200, b'{"decision":"welcome"}', NOT_UNDERSTOOD),
     ],
 )
 def test_answers_are_read(status: int, content: bytes, answer: Answer) -> None:
     reader = AnswerReader()
-    assert reader.read(status, content, None) == answer
-    assert reader.read(status, content, None) == answer
+    assert reader.read(0, status, content, None) == answer
+    assert reader.read(0, status, content, None) == answer
 
 
 def test_errors_are_definite_only_where_nothing_was_sent() -> None:
     reader = AnswerReader()
-    assert reader.read(0, None, ConnectionRefusedError()).result == "failed"
-    assert reader.read(0, None, ConnectionResetError()).result == "indefinite"
-    assert reader.read(0, None, TimeoutError()).result == "indefinite"
-    assert reader.read(0, None, None).result == "indefinite"
+    assert reader.read(0, 0, None, ConnectionRefusedError()).result == "failed"
+    assert reader.read(0, 0, None, ConnectionResetError()).result == "indefinite"
+    assert reader.read(0, 0, None, TimeoutError()).result == "indefinite"
+    assert reader.read(0, 0, None, None).result == "indefinite"
 
 
 times = st.lists(st.integers(0, 2**40), min_size=1)

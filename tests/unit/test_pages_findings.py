@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.analytics.loss import erlang_b
 from simulator.planning.estimate import Estimate
-from simulator.planning.formula import Formula
+from simulator.planning.formula import FormulaKind
+from simulator.planning.plan_text import plan_lines
+from simulator.planning.result import CurvePoint
 from simulator.planning.target import Target
 from simulator.report.pages import Page, render
 from simulator.report.pages.plan_page import plan_page
 from simulator.report.pages.policies_page import policies_page
 from simulator.report.pages.sweep_page import sweep_page
 from tests import page_source
-from tests.planner_samples import OTHER, comparison, plan, point, share, sweep
+from tests.planner_samples import OTHER, comparison, plan, point, sensitivity, share, sweep
 
 
 def seen(page: Page) -> page_source.Page:
@@ -43,11 +44,34 @@ def test_a_plan_says_its_answer_and_how_sure_it_is() -> None:
         "d" * 64,
         "One run offers 1 234 calls, 40.25 erlang",
         "For it to be within the target as well, 53 slots are needed (+3).",
-        "1 of 2 are above 1 % by themselves.",
-        "rejected callers try again.",
+        # The third of four quarters with the same calls has twice the losses of the average, not
+        # half: 2 of 2 + 3 * 0.5.
+        "30m to 45m has 25 % of the calls and 57 % of the losses.",
+        "average 48.5 erlang there and 40.2 over the run. Blocking grows much faster than load",
+        "0.20 % would be left with room for all",
+        "b|b is above 1 % by itself.",
+        "Modified offered load is Erlang B of the load at each instant",
+        "rejected callers try again [both].",
+        "the rate varies [Erlang B].",
         "Losses come in clusters.",
     ):
         assert said in text
+
+
+def test_a_worst_interval_that_may_be_chance_is_not_explained_away() -> None:
+    found = plan()
+    low = Estimate(0.018, 0.0089, 0.027)
+    points = tuple(
+        replace(
+            each,
+            worst_interval=(worst := replace(each.intervals[2], blocking=low)),
+            intervals=(*each.intervals[:2], worst, each.intervals[3]),
+        )
+        for each in found.points
+    )
+    text = words(seen(plan_page(replace(found, points=points), "")))
+    assert "What it loses could be chance" in text
+    assert "Blocking grows much faster" not in text
 
 
 def test_calls_and_time_are_kept_apart() -> None:
@@ -65,36 +89,108 @@ def test_the_curve_is_logarithmic_with_the_formula_beside_it() -> None:
     assert isinstance(marks, list)
     assert y["log"]
     assert lines[0]["values"] == pytest.approx([0.04 / 2**place for place in range(7)])
-    assert lines[1]["values"] == pytest.approx(
-        [erlang_b(40.25, 44 + 2 * place) for place in range(7)]
-    )
+    assert [line["label"] for line in lines[1:]] == [
+        "Erlang B, for the average load",
+        "Modified offered load, an approximation",
+    ]
+    # By hand: halved at each step, as long as it is above the 0.0625 % at the end of the curve.
+    assert lines[1]["values"] == pytest.approx([0.06 / 2**place for place in range(7)])
+    assert lines[2]["values"] == [*(0.03 / 2**place for place in range(6)), None]
     assert [(mark["at"], mark["across"]) for mark in marks] == [(0.01, True), (50.0, False)]
 
 
+def test_the_curve_says_when_it_rests_on_fewer_runs() -> None:
+    said = "The curve rests on 16 of the 64 runs"
+    assert said in words(seen(plan_page(plan(), "")))
+    same = replace(plan(), curve_replications=64)
+    assert "The curve rests on" not in words(seen(plan_page(same, "")))
+
+
+def test_what_formulas_say_stands_beside_the_simulation() -> None:
+    assert table(seen(plan_page(plan(), "")), "formula-table") == [
+        ["", "Slots", "Blocking with 50 slots", "The load it goes by"],
+        ["simulation", "50", "0.90 % 0.72 to 1.08 %", "40.25 E on average, measured"],
+        ["Erlang B", "53", "1.73 %", "40.25 E on average, measured"],
+        ["modified offered load", "48", "0.81 %", "48.75 E at its largest, after 44m"],
+    ]
+
+
+def test_formulas_are_not_followed_below_what_was_simulated() -> None:
+    found = plan()
+    low = replace(found.erlang_b, at_limits=(1e-2, 1e-3, 6e-4, 1e-5, 0.0, 0.0, 0.0))
+    lines = chart(seen(plan_page(replace(found, formulas=(low,)), "")), "curve-chart")["lines"]
+    assert isinstance(lines, list)
+    # The least simulated share is 0.0625 %.
+    assert lines[1]["values"] == [1e-2, 1e-3, None, None, None, None, None]
+    nothing = replace(found.erlang_b, at_limits=(0.0,) * 7)
+    lines = chart(seen(plan_page(replace(found, formulas=(nothing,)), "")), "curve-chart")["lines"]
+    assert isinstance(lines, list)
+    assert len(lines) == 1
+
+
+def test_a_formula_that_holds_says_so() -> None:
+    found = plan()
+    exact = replace(found.erlang_b, kind=FormulaKind.CAPS_AND_MINIMA, slots=49, unknown=())
+    text = words(seen(plan_page(replace(found, formulas=(found.erlang_b, exact)), "")))
+    assert "exact here" in text
+    assert "so the difference of +1 slots is the caution of the interval." in text
+    assert "rejected callers try again [Erlang B]." in text
+
+
 def test_a_plan_for_one_tenant_has_no_formula_of_all_calls() -> None:
-    found = replace(plan(), target=Target("blocking", 0.01, is_strict=False, tenant="acme"))
+    found = replace(
+        plan(),
+        target=Target("blocking", 0.01, is_strict=False, tenant="acme"),
+        target_values=tuple(CurvePoint(limit, share(4.5)) for limit in (49, 50, 51)),
+    )
     source = seen(plan_page(found, ""))
     assert "for blocking of acme of at most 1 %" in words(source)
     lines = chart(source, "curve-chart")["lines"]
     assert isinstance(lines, list)
-    assert len(lines) == 1
+    assert [line["label"] for line in lines] == [
+        "Simulated, blocking of acme",
+        "Modified offered load, an approximation",
+    ]
     # The tenant's own figure stands beside the formula's, not that of all calls.
-    assert table(source, "formula-table")[2][2] == "0.45 % (0.36 to 0.54 %)"
+    assert table(source, "formula-table")[1][2] == "0.45 % 0.36 to 0.54 %"
+    alone = replace(found, formulas=found.formulas[:1])
+    assert "No formula gives acme by itself here" in words(seen(plan_page(alone, "")))
+    everybody = replace(found.erlang_b, unknown=())
+    lines = chart(seen(plan_page(replace(found, formulas=(everybody,)), "")), "curve-chart")[
+        "lines"
+    ]
+    assert isinstance(lines, list)
+    assert len(lines) == 2
 
 
 def test_sensitivity_says_what_is_needed_and_where_nothing_is_enough() -> None:
     source = seen(plan_page(plan(), ""))
     rows = table(source, "sensitivity-table")
-    assert rows[2] == ["load −25 %", "37", "−12", "0.010 % 0.0080 to 0.012 %"]
+    assert rows[1][:3] == ["as it is (by the average)", "49 47 to 52", "0"]
+    assert rows[2] == ["load −25 %", "37 36 to 39", "−12", "0.010 % 0.0080 to 0.012 %"]
     assert rows[3][:3] == ["load +25 %", "none is enough", "–"]
+    assert rows[5][:3] == ["holding time +10 %", "54 52 or more", "+5"]
     # A lost node is made up for from the answer, 50, not from the average's 49.
     assert rows[6][:3] == ["a node of 8 slots lost", "58", "+8"]
+    assert "By the average of 12 runs, 49 slots (47 to 52) meet the target as it is" in words(
+        source
+    )
+    bars = [" ".join(row[-1].split()) for row in source.tables["needed-bars-rows"][1:5]]
+    assert bars == [
+        "−25 % 37 (36 to 39)",
+        "+25 % none is enough",
+        "−10 % 45 (44 to 47)",
+        "+10 % 54 (52 or more)",
+    ]
     assert (
         "With a node of 8 slots lost, 42 are left and blocking is 4.00 % (3.20 to 4.80 %); 58 "
         "slots keep 50 in that case." in words(source)
     )
-    assert "tenants' own limits turn away more than the target allows" in words(source)
     assert "the load of few callers is varied by their number" in words(source)
+    unmet = replace(plan(), sensitivity=replace(sensitivity(), base=None))
+    source = seen(plan_page(unmet, ""))
+    assert "These 12 runs meet the target with no number of slots" in words(source)
+    assert [row[2] for row in table(source, "sensitivity-table")[1:3]] == ["–", "–"]
     plain = replace(plan(), with_room_for_all=None)
     assert "tenants' own limits turn away" not in words(seen(plan_page(plain, "")))
 
@@ -102,17 +198,21 @@ def test_sensitivity_says_what_is_needed_and_where_nothing_is_enough() -> None:
 def test_growth_says_how_long_the_answer_lasts() -> None:
     source = seen(plan_page(plan(), ""))
     assert "50 slots last for 1 of 3 months." in words(source)
-    assert "Month 2 needs 52 slots. From month 3 on no number of slots meets the target" in words(
-        source
+    assert (
+        "Month 2 needs 52 slots (50 or more). From month 3 on no number of slots meets the target"
+        in words(source)
     )
     assert [row[:3] for row in table(source, "growth-table")[1:]] == [
-        ["1", "+3.0 %", "51"],
-        ["2", "+6.1 %", "52"],
+        ["1", "+3.0 %", "51 49 to 54"],
+        ["2", "+6.1 %", "52 50 or more"],
         ["3", "+9.3 %", "none is enough"],
     ]
     lines = chart(source, "growth-needed")["lines"]
     assert isinstance(lines, list)
     assert lines[0]["values"] == [49, 51, 52, None]
+    # Where there is no upper end there is no band.
+    assert lines[0]["low"] == [47, 49, None, None]
+    assert lines[0]["high"] == [52, 54, None, None]
 
 
 def test_what_was_not_asked_for_is_not_there() -> None:
@@ -127,7 +227,7 @@ def test_what_was_not_asked_for_is_not_there() -> None:
             replace(each, intervals=(), worst_interval=None, tenants={"acme": each.tenants["acme"]})
             for each in found.points
         ),
-        formula=Formula(40.25, False, None, 0.0173, True, ()),
+        formulas=(replace(found.erlang_b, slots=None, unknown=()),),
     )
     source = seen(plan_page(bare, ""))
     ids = {attrs.get("id") for tag, attrs in source.tags if tag == "section"}
@@ -136,10 +236,14 @@ def test_what_was_not_asked_for_is_not_there() -> None:
 
 
 def test_time_congestion_as_a_target_is_a_share_of_time() -> None:
-    found = replace(plan(), target=Target("time_congestion", 0.01, is_strict=True))
+    found = replace(
+        plan(),
+        target=Target("time_congestion", 0.01, is_strict=True),
+        target_values=tuple(CurvePoint(limit, share(5.4)) for limit in (49, 50, 51)),
+    )
     source = seen(plan_page(found, ""))
     assert "share of time, log scale" in words(source)
-    assert table(source, "formula-table")[2][2] == "0.54 % (0.43 to 0.65 %)"
+    assert table(source, "formula-table")[1][2] == "0.54 % 0.43 to 0.65 %"
     assert "by themselves" not in words(source)
 
 
@@ -258,3 +362,13 @@ def test_shares_of_every_size_can_be_read() -> None:
     rows = table(seen(plan_page(replace(found, points=points), "")), "around")
     assert rows[2][1].startswith("0.0012 %")
     assert rows[2][2].startswith("100.00 %")
+
+
+def test_a_share_too_small_to_read_says_so() -> None:
+    found = plan()
+    nearly_none = replace(found.erlang_b, at_answer=3e-12)
+    page = plan_page(replace(found, formulas=(nearly_none,)), "")
+    assert table(seen(page), "formula-table")[2][2] == "< 0.000001 %"
+    lines = "\n".join(plan_lines(replace(found, formulas=(nearly_none,))))
+    assert " <0.000001 %" in lines
+    assert "Erlang B" in lines

@@ -55,9 +55,10 @@ def test_a_plan_says_what_holds_and_why(office: Path) -> None:
         "slots for blocking<0.05",
         "time congestion",
         "In the worst interval, ",
-        "Erlang B gives",
-        "rejected callers try again (acme)",
+        "Erlang B",
+        "rejected callers try again (acme): they come back while it is still full [both].",
         "the rate varies over the run",
+        "modified offered load",
         "load +10 %",
         "redial probability -25 %",
         "a node of 4 slots lost",
@@ -88,7 +89,11 @@ def test_the_document_has_it_all_and_is_the_same_again(office: Path) -> None:
     assert {row["kind"] for row in document["sensitivity"]["rows"]} == {"load", "hold", "redial"}
     values = [point["value"]["value"] for point in document["curve"]]
     assert values == sorted(values, reverse=True)
-    assert not document["formula"]["applies"]
+    assert [each["kind"] for each in document["formulas"]] == ["erlang_b", "modified_offered_load"]
+    assert document["formulas"][0]["unknown"]
+    assert [len(each["at_limits"]) for each in document["formulas"]] == 2 * [len(values)]
+    at_answer = [each["value"] for each in document["target_values"]]
+    assert at_answer == [point["blocking"] for point in document["points"]]
     held = document["concurrency"]
     assert [each["at_us"] for each in held] == [minute * 60_000_000 for minute in range(60)]
     assert held[0]["percentile_95"] <= 1  # at the start it is empty
@@ -111,6 +116,10 @@ def test_every_tenant_by_itself_needs_more(office: Path) -> None:
     document = json.loads(apart[1])
     at = document["points"][1]
     assert all(tenant["blocking"]["high"] < 0.05 for tenant in at["tenants"].values())
+    values = {each["max_concurrent_calls"]: each["value"] for each in document["target_values"]}
+    worst = max(tenant["blocking"]["value"] for tenant in at["tenants"].values())
+    assert values[document["answer"]]["value"] == worst
+    assert document["answer"] > json.loads(together[1])["answer"]
     below = document["points"][0]
     assert any(tenant["blocking"]["high"] > 0.05 for tenant in below["tenants"].values())
 
@@ -128,11 +137,13 @@ def test_a_target_out_of_reach_names_what_bounds_it(office: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--target", "blockng<0.01"), "busyhour: --target: 'blockng' is not a statistic"),
         (("--target", "blockng<0.01"), "did you mean 'blocking'"),
         (("--target", "blocking<0.01", "--worst-interval", "15"), "--worst-interval: '15' has no"),
         (("--target", "blocking<0.01", "--worst-interval", "2h"), "longer than the run"),
         (("--target", "blocking<0.01", "--worst-interval", "0s"), "longer than nothing"),
         (("--target", "blocking<0.01", "--confidence", "95"), "write a share like 0.95"),
+        (("--target", "blocking<0.01", "--confidence", "0.5"), "write a share like 0.95"),
         (("--target", "blocking<0.01", "--precision", "0"), "write a share like 0.001"),
         (("--target", "blocking<0.01", "--growth", "3%"), "write it like 3%/month"),
         (("--target", "blocking<0.01", "--growth", "300%/month"), "between -100 and 100"),
@@ -147,7 +158,7 @@ def test_a_target_out_of_reach_names_what_bounds_it(office: Path) -> None:
                 "--target", "blocking<0.01",
                 "--set", "capacity.changes=[{at: 1m, max_concurrent_calls: 3}]",
             ),
-            "finds one limit for the whole run",
+            "capacity.changes[0] sets max_concurrent_calls to 3 at 1m",
         ),
         (("--target", "blocking<0.01", "--set", "tenants.acme.hld=3s"), "did you mean 'hold'"),
     ],

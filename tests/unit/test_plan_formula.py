@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.planning.formula import exact_erlangs, formula_for
+from simulator.planning.formula import Formula, FormulaKind, Question, erlang_b_formula
+from simulator.planning.formula_words import load_words, unknown_to
+from simulator.planning.offered import exact_erlangs
+from simulator.planning.target import Target
 from simulator.scenario import (
     Arrivals,
     Batch,
+    Deadlines,
     Deterministic,
     ExactCount,
     Exponential,
@@ -23,7 +27,7 @@ from simulator.scenario import (
     Tenant,
     TraceArrivals,
 )
-from simulator.trace import LimitsChange, TenantLimitsChange
+from simulator.trace import LimitsChange, SharingPolicy, TenantLimitsChange
 
 HOUR_US = 3_600_000_000
 
@@ -44,14 +48,38 @@ def with_tenant(**fields: object) -> Scenario:
     return replace(BASE, tenants=(replace(PLAIN, **fields),))  # type: ignore[arg-type]
 
 
+def asked(
+    scenario: Scenario,
+    *,
+    measured: float = 20.0,
+    tenant: str | None = None,
+    per_tenant: bool = False,
+) -> Formula:
+    return erlang_b_formula(
+        Question(
+            scenario=scenario,
+            target=Target("blocking", 0.01, is_strict=True, tenant=tenant),
+            per_tenant=per_tenant,
+            interval_us=None,
+            answer=30,
+            limits=(28, 29, 30),
+            floor=1,
+            measured_erlangs=measured,
+        )
+    )
+
+
 def test_the_formula_applies_to_plain_poisson_calls() -> None:
-    formula = formula_for(BASE, measured_erlangs=99.0, blocking=0.01, answer=30)
-    assert formula.applies
+    formula = asked(BASE, measured=99.0)
+    assert formula.holds
     assert not formula.is_measured
-    assert formula.offered_erlangs == pytest.approx(20)
-    assert formula.servers == 30  # B(20, 30) = 0.0085, B(20, 29) = 0.0128
-    assert formula.blocking_at_answer == pytest.approx(0.0085, abs=5e-5)
-    assert formula.reasons == ()
+    assert formula.erlangs == pytest.approx(20)
+    assert formula.slots == 30
+    # B(20, 28), B(20, 29) and B(20, 30) to the digits of published tables.
+    assert formula.at_limits == pytest.approx((0.0188, 0.0128, 0.00846), abs=5e-5)
+    assert formula.at_answer == formula.at_limits[2]
+    assert formula.unknown == ()
+    assert load_words(formula) == "20.00 E on average"
 
 
 def test_who_may_not_call_offers_nothing() -> None:
@@ -59,10 +87,20 @@ def test_who_may_not_call_offers_nothing() -> None:
     assert exact_erlangs(replace(BASE, tenants=(PLAIN, *others))) == pytest.approx(20)
 
 
-def test_traffic_that_is_no_product_is_measured() -> None:
-    formula = formula_for(with_tenant(patience=Exponential(9e6)), 12.5, 0.01, 20)
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        with_tenant(patience=Exponential(9e6)),
+        replace(BASE, deadlines=Deadlines(active_us=1_000_000)),
+        with_tenant(instructions=False, fallback=False),
+    ],
+    ids=["patience", "deadlines", "no instructions"],
+)
+def test_traffic_that_is_no_product_is_measured(scenario: Scenario) -> None:
+    formula = asked(scenario, measured=12.5)
     assert formula.is_measured
-    assert formula.offered_erlangs == 12.5
+    assert formula.erlangs == 12.5
+    assert load_words(formula) == "12.50 E on average, measured"
 
 
 @pytest.mark.parametrize(
@@ -79,10 +117,10 @@ def test_traffic_that_is_no_product_is_measured() -> None:
     ],
 )
 def test_other_arrivals_are_named(arrivals: Arrivals, said: str) -> None:
-    formula = formula_for(with_tenant(arrivals=arrivals), 20.0, 0.01, 30)
-    assert not formula.applies
+    formula = asked(with_tenant(arrivals=arrivals))
+    assert not formula.holds
     assert formula.is_measured
-    (reason,) = formula.reasons
+    (reason,) = formula.unknown
     assert said in reason
     assert "(acme)" in reason
 
@@ -93,6 +131,8 @@ def test_other_arrivals_are_named(arrivals: Arrivals, said: str) -> None:
         (with_tenant(redial=Redial(0.5, Exponential(1e6), 3)), "try again"),
         (with_tenant(max_concurrent_calls=9), "limits of their own"),
         (with_tenant(reserved_calls=1), "slots kept"),
+        (replace(BASE, policy=SharingPolicy.TRUNK_RESERVATION), "trunk reservation"),
+        (replace(BASE, policy=SharingPolicy.PRIORITY), "important calls end others"),
         (replace(BASE, warm_up_us=0), "starts empty"),
         (
             replace(
@@ -103,15 +143,34 @@ def test_other_arrivals_are_named(arrivals: Arrivals, said: str) -> None:
     ],
 )
 def test_everything_else_it_does_not_know_of_is_named(scenario: Scenario, said: str) -> None:
-    formula = formula_for(scenario, 20.0, 0.01, 30)
-    (reason,) = formula.reasons
+    formula = asked(scenario)
+    (reason,) = formula.unknown
     assert said in reason
-    assert not formula.applies
+    assert not formula.holds
+
+
+@pytest.mark.parametrize("aim", [{"tenant": "acme"}, {"per_tenant": True}])
+def test_it_speaks_of_one_tenant_only_where_all_lose_alike(aim: dict[str, object]) -> None:
+    assert asked(BASE, **aim).holds  # type: ignore[arg-type]
+    capped = asked(with_tenant(max_concurrent_calls=9), **aim)  # type: ignore[arg-type]
+    assert "one tenant by itself" in capped.unknown[0]
+    assert len(capped.unknown) == 2
 
 
 def test_many_names_are_counted() -> None:
     many = tuple(
         replace(PLAIN, tenant_id=f"t{place}", max_concurrent_calls=5) for place in range(7)
     )
-    (reason,) = formula_for(replace(BASE, tenants=many), 20.0, 0.01, 30).reasons
+    (reason,) = asked(replace(BASE, tenants=many)).unknown
     assert "(t0, t1, t2, t3 and 3 more)" in reason
+
+
+def test_what_two_formulas_do_not_know_of_is_said_once() -> None:
+    first = replace(asked(BASE), unknown=("a", "b"))
+    second = replace(first, kind=FormulaKind.MODIFIED_OFFERED_LOAD, unknown=("c", "b"))
+    assert list(unknown_to([first])) == ["a.", "b."]
+    assert list(unknown_to([first, second])) == [
+        "a [Erlang B].",
+        "b [both].",
+        "c [modified offered load].",
+    ]

@@ -8,6 +8,7 @@ import pytest
 from service.calls import Counter
 from simulator.live.client import Answer, Reply
 from simulator.probe.plan import Burst, Fired, Kind, Life, bursts, judge_burst
+from simulator.probe.room import limit_warning, room_shown, shortest_stay_us
 
 ADMITTED = Reply("ok", 200, Answer("admitted"))
 REJECTED = Reply("ok", 200, Answer("rejected", "capacity", ("total",)))
@@ -103,3 +104,63 @@ def test_whole_calls_are_answered_step_by_step() -> None:
     without = Life(replied("rejected"))
     moved = {Counter.REJECTED_CALLS_INSTRUCTIONS_MISSING: 1}
     assert judge_burst(fired(1, 0, counted=moved, lives={"c0": without}), 1).problems == ()
+
+
+def shown(total: int, **tenants: tuple[int | None, int]) -> dict[str, Any]:
+    """A capacity document: each tenant's own limit and how much is reserved for it."""
+    rows = {
+        name: {"configured": True, "max_concurrent_calls": cap, "reserved_calls": reserved}
+        for name, (cap, reserved) in tenants.items()
+    }
+    gone = {"configured": False, "max_concurrent_calls": None, "reserved_calls": 0}
+    return {"max_concurrent_calls": total, "tenants": {**rows, "gone": gone}}
+
+
+@pytest.mark.parametrize(
+    ("document", "calls", "words"),
+    [
+        (shown(20, a=(None, 0)), 20, "a total limit of 20"),
+        (shown(20, a=(5, 2)), 5, "a total limit of 20, a limit of 5 for a"),
+        (
+            shown(20, a=(None, 3), b=(None, 8), c=(9, 2)),
+            10,
+            "a total limit of 20, 10 of them reserved for other tenants",
+        ),
+        (
+            shown(20, a=(12, 0), b=(None, 9)),
+            11,
+            "a total limit of 20, 9 of them reserved for other tenants, a limit of 12 for a",
+        ),
+    ],
+)
+def test_a_limit_that_does_not_fit_what_is_shown_is_warned_about(
+    document: dict[str, Any], calls: int, words: str
+) -> None:
+    assert limit_warning(document, "a", calls) is None
+    for wrong in (calls - 1, calls + 1):
+        said = limit_warning(document, "a", wrong)
+        assert said is not None
+        assert f"{words}: room for {calls} calls of a, not for {wrong};" in said
+
+
+@pytest.mark.parametrize(
+    ("document", "tenant"),
+    [
+        ({}, "a"),
+        ({"max_concurrent_calls": "20", "tenants": {"a": {}}}, "a"),
+        ({"max_concurrent_calls": 20, "tenants": ["a"]}, "a"),
+        (shown(20, a=(None, 0)), "nobody"),
+        (shown(20, a=(None, 0)), "gone"),
+    ],
+)
+def test_what_shows_no_room_raises_no_warning(document: dict[str, Any], tenant: str) -> None:
+    assert room_shown(document, tenant) is None
+    assert limit_warning(document, tenant, 7) is None
+
+
+def test_how_long_a_call_may_stay_depends_on_how_far_it_goes() -> None:
+    document = {"deadlines": {"pending_us": 50, "accepted_us": None, "active_us": 20}}
+    assert shortest_stay_us(document, whole_lives=False) == 50
+    assert shortest_stay_us(document, whole_lives=True) == 20
+    assert shortest_stay_us({"deadlines": {"pending_us": None}}, whole_lives=False) is None
+    assert shortest_stay_us({}, whole_lives=True) is None

@@ -431,12 +431,50 @@ def test_what_is_no_scenario_at_all(
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    for path in (tmp_path / "missing.yaml", tmp_path):
+    for path, message in (
+        (tmp_path / "missing.yaml", "cannot be read: No such file"),
+        (tmp_path, f"is a directory; name the scenario files in it, like {tmp_path}/*.yaml"),
+    ):
         with pytest.raises(ScenarioInvalid) as caught:
             load_scenario(path)
         (problem,) = caught.value.problems
         assert problem.file == str(path)
-        assert "cannot be read" in problem.message
+        assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("override", "rest"),
+    [
+        # Each of these would be wrong of the duration, or the policy, that stands in for the other.
+        ("duration=2x", "checkpoints: {every: 1m}"),
+        (
+            "duration=2x",
+            "  bank: {hold: 1s, arrivals: {type: finite_source, sources: 9000, think: 9s}}",
+        ),
+        ("duration=2x", "warm_up: 30m"),
+        (
+            "capacity.policy=2x",
+            "  bank: {arrivals: {type: poisson, rate: 1/s}, hold: 1s, priority: 2}",
+        ),
+        ("capacity.policy=2x", "thresholds: {'preempted_calls{tenant:acme}': [value < 3]}"),
+    ],
+)
+def test_a_value_that_is_wrong_makes_no_other_wrong(
+    tmp_path: Path, override: str, rest: str
+) -> None:
+    (problem,) = problems_of(tmp_path, f"{BASE}{rest}\n", (override,))
+    assert (problem.file, problem.key) == ("--set", override.partition("=")[0])
+
+
+SHIPPED = sorted((Path(__file__).parents[2] / "scenarios").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_wrong_duration_is_one_mistake_of_a_shipped_scenario(path: Path) -> None:
+    with pytest.raises(ScenarioInvalid) as caught:
+        load_scenario(path, ("duration=2x",))
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.key) == ("--set", "duration")
 
 
 def test_all_problems_at_once_in_order(tmp_path: Path) -> None:

@@ -61,7 +61,10 @@ def policies(request: PoliciesRequest) -> int:
         for problem in error.problems:
             say(str(problem))
         return INVALID
-    except (TargetInvalid, PlanRefused, TraceInvalid) as error:
+    except TargetInvalid as error:
+        say(f"--target: {error}")
+        return INVALID
+    except (PlanRefused, TraceInvalid) as error:
         say(str(error))
         return INVALID
     finally:

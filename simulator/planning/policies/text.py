@@ -13,7 +13,7 @@ from simulator.planning.policies.result import (
     Slots,
     TenantOutcome,
 )
-from simulator.planning.words import percent
+from simulator.planning.words import interval_text, percent
 
 _WIDTH: Final = 100
 _MORE: Final = "+"
@@ -69,7 +69,7 @@ def _losses(found: Comparison) -> Iterator[Row]:
     for each in found.policies:
         yield (
             each.name,
-            _interval(each.lost),
+            interval_text(each.lost),
             _difference(each.over_one_pool),
             _share(each.first_attempt_blocking),
             f"{each.carried_erlangs:,.2f} E",
@@ -219,13 +219,6 @@ def _difference(difference: Difference | None) -> str:
         return "the same"
     low, high = _points(difference.low), _points(difference.high)
     return f"{_points(difference.value)} % ({low} to {high})"
-
-
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    low, high = percent(estimate.low), percent(estimate.high)
-    return f"{percent(estimate.value)} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
 
 
 def _points(value: float) -> str:

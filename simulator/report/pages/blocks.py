@@ -244,11 +244,12 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Blocks behind a line to click on; open on paper."""
+    """Blocks behind a line to click on; open on paper, or not there at all without ``on_paper``."""
 
     block: ClassVar = "folded"
     summary: str
     blocks: tuple[Block, ...]
+    on_paper: bool = True
 
 
 @dataclass(frozen=True, slots=True)

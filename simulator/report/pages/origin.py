@@ -3,7 +3,7 @@
 import os
 import platform
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,13 +12,17 @@ from simulator.report.pages.blocks import Fact
 Given = str | int | float | Path | bool | None | tuple[str, ...] | tuple[Path, ...]
 
 
-def command_text(command: str, subject: Path, options: Iterable[tuple[str, Given]]) -> str:
+def command_text(
+    command: str, subject: Path | Sequence[Path], options: Iterable[tuple[str, Given]]
+) -> str:
     """A command to type again: ``busyhour plan office.yaml --target 'blocking<0.01'``.
 
-    Of ``options``, names with dashes and values, those that are None, False or empty are left out;
-    True stands for a flag, and a tuple for an option given several times.
+    ``subject`` is what it is about, a file or several. Of ``options``, names with dashes and
+    values, those that are None, False or empty are left out; True stands for a flag, and a tuple
+    for an option given several times.
     """
-    words = ["busyhour", command, str(subject)]
+    subjects = (subject,) if isinstance(subject, Path) else subject
+    words = ["busyhour", command, *map(str, subjects)]
     for name, value in options:
         if value is True:
             words.append(name)

@@ -136,6 +136,8 @@
     },
     cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
     hooks: {
+      ready: [(u) => u.root.classList.add("idle")],
+      setLegend: [(u) => u.root.classList.toggle("idle", u.cursor.idx == null)],
       drawAxes: [(u) => shadeBands(u, chart)],
       draw: [(u) => drawMarks(u, chart)],
     },

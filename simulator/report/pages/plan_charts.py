@@ -1,8 +1,10 @@
 """The charts of a plan: the statistic against capacity, calls in progress, the worst interval."""
 
+from collections.abc import Iterator
 from typing import Final
 
-from simulator.analytics.loss import erlang_b
+from simulator.planning.explanation import worst_interval_reasons
+from simulator.planning.formula import FormulaKind
 from simulator.planning.result import Plan
 from simulator.planning.target import BLOCKING
 from simulator.report.figures import fixed, number
@@ -19,6 +21,7 @@ from simulator.report.pages.blocks import (
     Section,
     Shape,
     Table,
+    Text,
 )
 from simulator.report.pages.plan_words import (
     slots_words,
@@ -30,6 +33,11 @@ from simulator.report.pages.plan_words import (
 
 _LOG_FROM: Final = 20
 """A curve whose values differ by more than this factor is drawn on a log scale."""
+FORMULA_LABELS: Final = {
+    FormulaKind.ERLANG_B: "Erlang B, for the average load",
+    FormulaKind.CAPS_AND_MINIMA: "Exact for caps and minima",
+    FormulaKind.MODIFIED_OFFERED_LOAD: "Modified offered load, an approximation",
+}
 
 
 def curve_section(plan: Plan) -> Section | None:
@@ -48,11 +56,8 @@ def curve_section(plan: Plan) -> Section | None:
             shape=Shape.DOTTED_LINE,
         )
     ]
-    formula = [erlang_b(plan.formula.offered_erlangs, capacity) for capacity in capacities]
-    least = min(above, default=1.0) / 10
-    if plan.target.tenant is None and not plan.per_tenant and max(formula) > least:
-        shown = tuple(value if value > least or not log else None for value in formula)
-        lines.append(Line("Erlang B, for the average load", shown, tone=6, dashed=True))
+    # What was simulated says how far down a log scale is of interest.
+    lines += _formula_lines(plan, min(above) if log else 0.0)
     first, last = plan.curve[0], plan.curve[-1]
     sentence = (
         f"From {number(first.max_concurrent_calls)} to {slots_words(last.max_concurrent_calls)}, "
@@ -71,12 +76,34 @@ def curve_section(plan: Plan) -> Section | None:
             target_mark(plan),
             Mark(number(plan.answer), float(plan.answer), tone=3),
         ),
-        note=(
-            f"The band is the interval at {formats.confidence(plan.confidence)} from the spread "
-            "between runs. The curve rests on fewer runs than the answer, so its band is wider."
-        ),
+        note=_curve_note(plan),
     )
     return Section("curve", "Blocking against capacity", (chart,))
+
+
+def _curve_note(plan: Plan) -> str:
+    note = (
+        f"The band is the interval at {formats.confidence(plan.confidence)} from the spread "
+        "between runs."
+    )
+    if plan.curve_replications < plan.replications:
+        note += (
+            f" The curve rests on {number(plan.curve_replications)} of the "
+            f"{number(plan.replications)} runs, so it differs a little from the answer's figures."
+        )
+    return note
+
+
+def _formula_lines(plan: Plan, least: float) -> Iterator[Line]:
+    """What formulas say that speak of the target, as far as it is not below ``least``."""
+    for tone, formula in zip((6, 4), plan.formulas, strict=False):
+        is_erlang_b = formula.kind is FormulaKind.ERLANG_B
+        if is_erlang_b and not (plan.is_of_all or formula.holds):
+            continue
+        values = tuple(value if value >= least else None for value in formula.at_limits)
+        if any(value is not None for value in values):
+            label = FORMULA_LABELS[formula.kind]
+            yield Line(label, values, tone=tone, dashed=is_erlang_b)
 
 
 def day_section(plan: Plan) -> Section | None:
@@ -175,9 +202,18 @@ def worst_section(plan: Plan) -> Section | None:
         ),
         sortable=True,
     )
-    return Section(
-        "worst", "Worst interval", (blocking, offered, Folded("All intervals", (table,)))
-    )
+    why = _worst_reasons(plan)
+    folded = Folded("All intervals", (table,))
+    return Section("worst", "Worst interval", (blocking, *why, offered, folded))
+
+
+def _worst_reasons(plan: Plan) -> tuple[Text, ...]:
+    worst = plan.at_answer.worst_interval
+    reasons = list(worst_interval_reasons(plan))
+    if worst is None or not reasons:
+        return ()
+    named = f"{formats.span(worst.from_us, worst.until_us)} {reasons[0]}"
+    return tuple(map(Text, [named, *reasons[1:]]))
 
 
 def _worst_sentence(plan: Plan) -> str:

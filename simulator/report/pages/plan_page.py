@@ -2,6 +2,13 @@
 
 from collections.abc import Iterator
 
+from simulator.planning.formula import Formula
+from simulator.planning.formula_words import (
+    FORMULA_NAMES,
+    formula_sentences,
+    load_words,
+    unknown_to,
+)
 from simulator.planning.measure import Point
 from simulator.planning.plan_text import plan_lines
 from simulator.planning.result import Plan
@@ -32,7 +39,6 @@ from simulator.report.pages.origin import origin_facts
 from simulator.report.pages.plan_charts import curve_section, day_section, worst_section
 from simulator.report.pages.plan_sensitivity import growth_section, sensitivity_section
 from simulator.report.pages.plan_words import (
-    at_answer,
     interval_cell,
     slots_words,
     statistic_words,
@@ -110,8 +116,8 @@ def _tiles(plan: Plan) -> Iterator[Tile]:
             formats.share(at.worst_interval.blocking.value),
             formats.span(worst.from_us, worst.until_us),
         )
-    if plan.formula.servers is not None:
-        yield Tile("Erlang B says", number(plan.formula.servers), "slots")
+    if plan.erlang_b.slots is not None:
+        yield Tile("Erlang B says", number(plan.erlang_b.slots), "slots")
 
 
 def _erlangs(value: float) -> str:
@@ -179,11 +185,12 @@ def _tenant_section(plan: Plan) -> Section | None:
     over = [name for name, blocking in found.items() if not plan.target.met_by(blocking.value)]
     sentence = f"The target is of {statistic_words(plan)}, which is known of all calls only."
     if is_compared:
-        sentence = (
-            f"{len(over)} of {len(tenants)} are above {target_percent(plan)} by themselves."
-            if over
-            else f"All {len(tenants)} are within {target_percent(plan)} by themselves."
-        )
+        above = f"above {target_percent(plan)} by"
+        sentence = f"All {len(tenants)} are within {target_percent(plan)} by themselves."
+        if len(over) == 1:
+            sentence = f"{over[0]} is {above} itself."
+        elif over:
+            sentence = f"{len(over)} of {len(tenants)} are {above} themselves."
     figure = Bars(
         key="tenant-bars",
         title=f"Blocking of each tenant with {slots_words(plan.answer)}",
@@ -234,40 +241,36 @@ def _tenant_section(plan: Plan) -> Section | None:
 
 
 def _formula_section(plan: Plan) -> Section:
-    formula = plan.formula
-    how = "measured where there is always room" if formula.is_measured else "rate times mean time"
+    simulated: tuple[Cell | str, ...] = (
+        "simulation",
+        number(plan.answer),
+        formats.estimate_cell(plan.target_at_answer),
+        f"{fixed(plan.offered_erlangs, 2)} E on average, measured",
+    )
     table = Table(
         key="formula-table",
-        caption=f"Erlang B for {fixed(formula.offered_erlangs, 2)} erlang ({how})",
-        columns=(Column("", words=True), Column("Erlang B"), Column("Simulated")),
-        rows=(
-            (
-                f"slots for {target_percent(plan)}",
-                "–" if formula.servers is None else number(formula.servers),
-                number(plan.answer),
-            ),
-            (
-                f"{statistic_words(plan)} with {slots_words(plan.answer)}",
-                formats.share(formula.blocking_at_answer),
-                formats.estimate(at_answer(plan)),
-            ),
+        caption=f"What formulas say of {target_words(plan)}",
+        columns=(
+            Column("", words=True),
+            Column("Slots"),
+            Column(f"{statistic_words(plan).capitalize()} with {slots_words(plan.answer)}"),
+            Column("The load it goes by", words=True),
         ),
+        rows=(simulated, *(_formula_row(formula) for formula in plan.formulas)),
     )
-    blocks: list[Block] = [table]
-    if formula.applies:
-        blocks.append(
-            Text(
-                "The assumptions of the formula hold here: calls come at random at a constant "
-                "rate, share all slots and are cleared when none is free. What is left of a "
-                "difference is the caution of the interval."
-            )
-        )
-    else:
-        blocks += [
-            Text("What the formula does not know of:"),
-            Sentences(tuple(f"{reason}." for reason in formula.reasons)),
-        ]
-    return Section("formula", "The formula beside it", tuple(blocks))
+    blocks: list[Block] = [table, *map(Text, formula_sentences(plan))]
+    if unknown := tuple(unknown_to(plan.formulas)):
+        blocks += [Text("What a formula does not know of:"), Sentences(unknown)]
+    return Section("formula", "Formulas beside it", tuple(blocks))
+
+
+def _formula_row(formula: Formula) -> tuple[Cell | str, ...]:
+    return (
+        FORMULA_NAMES[formula.kind],
+        "–" if formula.slots is None else number(formula.slots),
+        formats.share(formula.at_answer),
+        load_words(formula),
+    )
 
 
 def _assumptions_section(plan: Plan) -> Section:
@@ -276,6 +279,10 @@ def _assumptions_section(plan: Plan) -> Section:
         "Assumptions",
         (
             Sentences(plan.assumptions),
-            Folded("The plan as it is printed", (Code("\n".join(plan_lines(plan))),)),
+            Folded(
+                "The plan as it is printed",
+                (Code("\n".join(plan_lines(plan))),),
+                on_paper=False,
+            ),
         ),
     )

@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from simulator.planning.result import Plan, Sensitivity, SensitivityRow
-from simulator.report.figures import number, signed
+from simulator.planning.result import (
+    NodeLoss,
+    Plan,
+    Sensitivity,
+    SensitivityRow,
+    SlotsNeeded,
+)
+from simulator.report.figures import MINUS, THIN_SPACE, number, signed
 from simulator.report.pages import formats
 from simulator.report.pages.blocks import (
     Axis,
@@ -26,6 +32,9 @@ from simulator.report.pages.blocks import (
     Text,
 )
 from simulator.report.pages.plan_words import (
+    NONE_IS_ENOUGH,
+    between_words,
+    needed_words,
     slots_words,
     statistic_words,
     target_mark,
@@ -35,82 +44,102 @@ from simulator.report.pages.plan_words import (
 )
 
 _KINDS: Final = {"load": "Load", "hold": "Holding time", "redial": "Redial probability"}
-_NONE: Final = "none is enough"
 _FEWEST_DRAWN: Final = 3
 
 
 def sensitivity_section(plan: Plan) -> Section | None:
     """Tornado charts of the slots needed and of the statistic, and the table of both."""
     found = plan.sensitivity
-    if found is None or not found.rows:
+    if found is None or not (found.rows or found.node):
         return None
-    rows = [row for row in found.rows if row.kind != "growth"]
     blocks: list[Block] = []
-    if any(row.kind in _KINDS for row in rows):
-        blocks += [_needed(plan, found, rows), _at_answer(plan, found, rows)]
-    blocks += [_node_text(plan, row) for row in rows if row.kind == "node"]
-    if rows:
-        blocks.append(Folded("All of it in numbers", (_table(plan, found, rows),)))
+    if found.rows:
+        blocks += [_needed(plan, found), _at_answer(plan, found)]
+    if found.node is not None:
+        blocks.append(_node_text(plan, found.node))
+    blocks.append(Folded("All of it in numbers", (_table(plan, found),)))
     if found.notes:
         blocks.append(Sentences(found.notes))
     return Section("sensitivity", "If the traffic is not as thought", tuple(blocks))
 
 
-def _grouped(rows: Sequence[SensitivityRow]) -> list[tuple[str, list[SensitivityRow]]]:
-    """Rows of each kind that is varied up and down, the one that moves most first."""
-    groups = [(words, [row for row in rows if row.kind == kind]) for kind, words in _KINDS.items()]
+def _grouped(found: Sensitivity) -> list[tuple[str, list[SensitivityRow]]]:
+    """Rows of each kind that is varied up and down."""
+    groups = [
+        (words, [row for row in found.rows if row.kind == kind]) for kind, words in _KINDS.items()
+    ]
     return [(words, each) for words, each in groups if each]
 
 
-def _needed(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Bars:
+def _as_it_is(plan: Plan, found: Sensitivity) -> int:
+    """What the slots of the rows are compared with."""
+    return plan.answer if found.base is None else found.base.slots
+
+
+def _needed(plan: Plan, found: Sensitivity) -> Bars:
+    base = _as_it_is(plan, found)
     groups = tuple(
-        Group(words, tuple(_needed_bar(found, row) for row in each))
-        for words, each in _grouped(rows)
+        Group(words, tuple(_needed_bar(base, row) for row in each))
+        for words, each in _grouped(found)
     )
-    values = [row.needed for row in rows if row.kind in _KINDS and row.needed is not None]
-    low, high = min([found.base, *values]), max([found.base, *values])
-    reach = max(1, (high - low) // 20)
-    impossible = [row for row in rows if row.kind in _KINDS and row.needed is None]
-    sentence = (
-        f"By the average, {slots_words(found.base)} meet the target as it is; that is what the "
-        "bars start from, without the caution of the answer's interval."
-    )
-    if impossible and plan.with_room_for_all is not None:
-        sentence += (
-            " Where none is enough, tenants' own limits turn away more than the target allows; "
-            "those limits have to grow as well."
-        )
+    known = [row.needed for row in found.rows if row.needed is not None]
+    ends = [base, *(each.low for each in known), *(each.high or each.slots for each in known)]
+    low, high = min(ends), max(ends)
+    room = max(1, (high - low) // 20)
     return Bars(
         key="needed-bars",
         title="Slots needed",
-        sentence=sentence,
-        axis=Axis("slots", low=float(low - reach), high=float(high + reach)),
+        sentence=_needed_words(plan, found),
+        axis=Axis("slots", low=float(low - room), high=float(high + room)),
         groups=groups,
-        heads=("If", "Slots needed"),
-        base=float(found.base),
-        marks=(Mark(f"{number(found.base)} as it is", float(found.base), tone=6),),
+        heads=("If", f"Slots needed, and between at {formats.confidence(plan.confidence)}"),
+        base=float(base),
+        marks=(Mark(f"{number(base)} as it is", float(base), tone=6),),
     )
 
 
-def _needed_bar(found: Sensitivity, row: SensitivityRow) -> Bar:
-    change = f"{100 * row.change:+.0f}\u202f%".replace("-", "\u2212")
-    if row.needed is None:
-        return Bar(None, _NONE, label=change, beyond=True)
-    text = f"{number(row.needed)} ({signed(row.needed - found.base) or 0})"
-    tone = 2 if row.needed > found.base else 1
-    return Bar(float(row.needed), text, label=change, tone=tone)
+def _needed_words(plan: Plan, found: Sensitivity) -> str:
+    if found.base is None:
+        return (
+            f"These {number(found.replications)} runs meet the target with no number of slots as "
+            f"it is; bars start from the answer, {number(plan.answer)}."
+        )
+    return (
+        f"By the average of {number(found.replications)} runs, {slots_words(found.base.slots)} "
+        f"({between_words(found.base)}) meet the target as it is; that is what the bars start "
+        "from, without the caution of the answer's interval."
+    )
 
 
-def _at_answer(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Bars:
+def _needed_bar(base: int, row: SensitivityRow) -> Bar:
+    needed = row.needed
+    if needed is None:
+        return Bar(None, NONE_IS_ENOUGH, label=_change(row), beyond=True)
+    high = needed.slots if needed.high is None else needed.high
+    return Bar(
+        float(needed.slots),
+        needed_words(needed),
+        float(needed.low),
+        float(high),
+        label=_change(row),
+        tone=2 if needed.slots > base else 1,
+    )
+
+
+def _change(row: SensitivityRow, decimals: int = 0) -> str:
+    """``−25 %``."""
+    return f"{100 * row.change:+.{decimals}f}{THIN_SPACE}%".replace("-", MINUS)
+
+
+def _at_answer(plan: Plan, found: Sensitivity) -> Bars:
     def bar(row: SensitivityRow) -> Bar:
-        change = f"{100 * row.change:+.0f}\u202f%".replace("-", "\u2212")
         each = row.at_answer
         if each is None:
-            return Bar(None, "nothing is offered", label=change)
+            return Bar(None, "nothing is offered", label=_change(row))
         tone = 1 if plan.target.met_by(each.value) else 2
-        return Bar(each.value, formats.estimate(each), each.low, each.high, change, tone)
+        return Bar(each.value, formats.estimate(each), each.low, each.high, _change(row), tone)
 
-    known = [row.at_answer.value for row in rows if row.kind in _KINDS and row.at_answer]
+    known = [row.at_answer.value for row in found.rows if row.at_answer]
     above = [value for value in known if value > 0]
     log = bool(above) and max(above) > 10 * min([plan.target.value, *above])
     return Bars(
@@ -123,7 +152,7 @@ def _at_answer(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -
             log=log,
         ),
         groups=tuple(
-            Group(words, tuple(bar(row) for row in each)) for words, each in _grouped(rows)
+            Group(words, tuple(bar(row) for row in each)) for words, each in _grouped(found)
         ),
         heads=("If", f"Interval at {formats.confidence(plan.confidence)}"),
         points=True,
@@ -135,7 +164,26 @@ def _at_answer(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -
     )
 
 
-def _table(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Table:
+def _table(plan: Plan, found: Sensitivity) -> Table:
+    base = found.base
+    rows: list[tuple[Cell | str, ...]] = [
+        ("as it is (by the average)", _needed_cell(base), "–" if base is None else "0", "–")
+    ]
+    for row in found.rows:
+        more = "–"
+        if row.needed is not None and base is not None:
+            more = signed(row.needed.slots - base.slots)
+        label = row.label.replace("-", MINUS).replace(" %", f"{THIN_SPACE}%")
+        rows.append((label, _needed_cell(row.needed), more, formats.estimate_cell(row.at_answer)))
+    if (node := found.node) is not None:
+        rows.append(
+            (
+                f"a node of {slots_words(node.slots)} lost",
+                number(node.needed),
+                signed(node.slots),
+                formats.estimate_cell(node.with_left),
+            )
+        )
     return Table(
         key="sensitivity-table",
         caption=f"By the average of {number(found.replications)} runs each",
@@ -145,47 +193,36 @@ def _table(plan: Plan, found: Sensitivity, rows: Sequence[SensitivityRow]) -> Ta
             Column("More"),
             Column(f"{statistic_words(plan).capitalize()} with {slots_words(plan.answer)}"),
         ),
-        rows=(
-            ("as it is (by the average)", number(found.base), "0", "–"),
-            *(_row(plan, found, row) for row in rows),
-        ),
+        rows=tuple(rows),
     )
 
 
-def _node_text(plan: Plan, row: SensitivityRow) -> Text:
-    lost = round(-row.change)
-    if row.at_answer is None or row.needed is None:
-        return Text(f"A lost node of {slots_words(lost)} leaves fewer than the scenario needs.")
+def _needed_cell(needed: SlotsNeeded | None) -> Cell:
+    """The slots, and between which they lie below them."""
+    if needed is None:
+        return Cell(NONE_IS_ENOUGH)
+    return Cell(number(needed.slots), float(needed.slots), below=between_words(needed))
+
+
+def _node_text(plan: Plan, node: NodeLoss) -> Text:
+    if node.with_left is None:
+        return Text(f"A lost node of {slots_words(node.slots)} leaves fewer than can be planned.")
     return Text(
-        f"With a node of {slots_words(lost)} lost, {number(plan.answer - lost)} are left and "
-        f"{statistic_words(plan)} is {formats.estimate(row.at_answer)}; {slots_words(row.needed)} "
-        f"keep {number(plan.answer)} in that case."
-    )
-
-
-def _row(plan: Plan, found: Sensitivity, row: SensitivityRow) -> tuple[Cell | str, ...]:
-    # A lost node is made up for from the answer itself, the rest is compared by averages.
-    base = plan.answer if row.kind == "node" else found.base
-    needed = _NONE if row.needed is None else number(row.needed)
-    more = "–" if row.needed is None else signed(row.needed - base)
-    return (
-        row.label.replace("-", "\u2212") if row.kind in _KINDS else row.label,
-        needed,
-        more,
-        formats.estimate_cell(row.at_answer),
+        f"With a node of {slots_words(node.slots)} lost, {number(node.left)} are left and "
+        f"{statistic_words(plan)} is {formats.estimate(node.with_left)}; "
+        f"{slots_words(node.needed)} keep {number(plan.answer)} in that case."
     )
 
 
 def growth_section(plan: Plan) -> Section | None:
     """What each month of growth needs, and what comes of keeping the answer."""
     found = plan.sensitivity
-    months = [] if found is None else [row for row in found.rows if row.kind == "growth"]
-    if found is None or not months:
+    if found is None or not found.growth:
         return None
-    parts = (_growth_needed(plan, found, months), _growth_at_answer(plan, months))
+    parts = (_growth_needed(plan, found), _growth_at_answer(plan, found.growth))
     table = Table(
         key="growth-table",
-        caption="Month by month",
+        caption="Slots needed, and what comes of keeping the answer",
         columns=(
             Column("Month", words=True),
             Column("Load"),
@@ -195,41 +232,48 @@ def growth_section(plan: Plan) -> Section | None:
         rows=tuple(
             (
                 number(month),
-                f"{100 * row.change:+.1f}\u202f%".replace("-", "\u2212"),
-                _NONE if row.needed is None else number(row.needed),
+                _change(row, 1),
+                _needed_cell(row.needed),
                 formats.estimate_cell(row.at_answer),
             )
-            for month, row in enumerate(months, 1)
+            for month, row in enumerate(found.growth, 1)
         ),
     )
     return Section("growth", "Growth", (*parts, Folded("Month by month", (table,))))
 
 
-def _growth_needed(
-    plan: Plan, found: Sensitivity, months: Sequence[SensitivityRow]
-) -> Chart | Text:
+def _growth_needed(plan: Plan, found: Sensitivity) -> Chart | Text:
     """A chart of the months that can be met; where these are but a few, a sentence says it all."""
-    needed: list[float | None] = [float(found.base), *(_float(row.needed) for row in months)]
-    if sum(value is not None for value in needed) < _FEWEST_DRAWN:
+    months = found.growth
+    needed = [found.base, *(row.needed for row in months)]
+    if sum(each is not None for each in needed) < _FEWEST_DRAWN:
         return Text(_needed_sentence(plan, months))
     names = ("as it is", *(row.label.partition(": ")[2] for row in months))
-    texts = (
-        f"{_NONE if value is None else number(int(value))} ({name})"
-        for value, name in zip(needed, names, strict=True)
-    )
+    values = tuple(None if each is None else float(each.slots) for each in needed)
+    # An end that is not known bounds no band.
+    bounded = [
+        None if each is None or each.high is None else (each.low, each.high) for each in needed
+    ]
+    low = tuple(None if ends is None else float(ends[0]) for ends in bounded)
+    high = tuple(None if ends is None else float(ends[1]) for ends in bounded)
     return Chart(
         key="growth-needed",
         title="Slots needed by month",
         sentence=_needed_sentence(plan, months),
         x=Axis("months from now"),
-        y=_slots_around([*needed, float(plan.answer)]),
+        y=_slots_around([*values, *low, *high, float(plan.answer)]),
         xs=tuple(map(float, range(len(needed)))),
         lines=(
             Line(
                 "Slots needed, by the average",
-                tuple(needed),
+                values,
+                low,
+                high,
                 shape=Shape.DOTTED_LINE,
-                texts=tuple(texts),
+                texts=tuple(
+                    f"{needed_words(each)}, {name}"
+                    for each, name in zip(needed, names, strict=True)
+                ),
             ),
         ),
         marks=(Mark(f"{slots_words(plan.answer)}", float(plan.answer), across=True, tone=3),),
@@ -262,15 +306,16 @@ def _growth_at_answer(plan: Plan, months: Sequence[SensitivityRow]) -> Chart:
 
 def _needed_sentence(plan: Plan, months: Sequence[SensitivityRow]) -> str:
     last = months[-1]
-    growth = f"{100 * last.change:+.0f}\u202f%".replace("-", "\u2212")
     if last.needed is not None:
         return (
-            f"{slots_words(last.needed)} are needed in month {len(months)}, "
-            f"with the load at {growth}."
+            f"{slots_words(last.needed.slots)} ({between_words(last.needed)}) are needed in month "
+            f"{len(months)}, with the load at {_change(last)}."
         )
     first = next(month for month, row in enumerate(months, 1) if row.needed is None)
     needed = months[first - 2].needed if first > 1 else None
-    text = "" if needed is None else f"Month {first - 1} needs {slots_words(needed)}. "
+    text = ""
+    if needed is not None:
+        text = f"Month {first - 1} needs {slots_words(needed.slots)} ({between_words(needed)}). "
     text += f"From month {first} on no number of slots meets the target"
     if plan.with_room_for_all is None:
         return f"{text}."
@@ -288,10 +333,6 @@ def _kept_sentence(plan: Plan, months: Sequence[SensitivityRow]) -> str:
     if missed[0] == 1:
         return f"{slots_words(plan.answer)} miss the target from the first month on."
     return f"{slots_words(plan.answer)} last for {missed[0] - 1} of {len(months)} months."
-
-
-def _float(value: int | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def _slots_around(values: Sequence[float | None]) -> Axis:

@@ -1,9 +1,8 @@
 """A plan's target and figures in words."""
 
-from simulator.planning.estimate import Estimate, gravest
 from simulator.planning.measure import Interval
-from simulator.planning.result import Plan
-from simulator.planning.target import BLOCKING, WORST_INTERVAL
+from simulator.planning.result import Plan, SlotsNeeded
+from simulator.planning.target import TIME_CONGESTION
 from simulator.report.figures import NOTHING, THIN_SPACE, number
 from simulator.report.pages import formats
 from simulator.report.pages.blocks import Cell, Mark
@@ -15,6 +14,9 @@ _STATISTICS = {
     "time_congestion": "time congestion",
     "worst_interval_blocking": "blocking in the worst interval",
 }
+
+
+NONE_IS_ENOUGH = "none is enough"
 
 
 def statistic_words(plan: Plan) -> str:
@@ -36,6 +38,19 @@ def slots_words(count: int) -> str:
     return f"{number(count)} slot{'' if count == 1 else 's'}"
 
 
+def needed_words(needed: SlotsNeeded | None) -> str:
+    """``399 (392 to 406)``, or ``399 (392 or more)``."""
+    if needed is None:
+        return NONE_IS_ENOUGH
+    return f"{number(needed.slots)} ({between_words(needed)})"
+
+
+def between_words(needed: SlotsNeeded) -> str:
+    """``392 to 406``."""
+    low = number(needed.low)
+    return f"{low} or more" if needed.high is None else f"{low} to {number(needed.high)}"
+
+
 def target_percent(plan: Plan) -> str:
     """``1 %``."""
     return f"{100 * plan.target.value:g}{THIN_SPACE}%"
@@ -54,30 +69,6 @@ def interval_cell(interval: Interval | None) -> Cell:
     return Cell(formats.share(interval.blocking.value), interval.blocking.value, below=span)
 
 
-def at_answer(plan: Plan) -> Estimate | None:
-    """The target's statistic with the slots of the answer; of the worst tenant when each counts."""
-    point, target = plan.at_answer, plan.target
-    named = list(point.tenants) if plan.per_tenant else [target.tenant]
-    found: list[Estimate | None] = []
-    for name in named:
-        if target.statistic == WORST_INTERVAL:
-            of = point if name is None else point.tenants.get(name)
-            worst = None if of is None else of.worst_interval
-            found.append(None if worst is None else worst.blocking)
-        elif target.statistic == BLOCKING and name is not None:
-            found.append(point.tenants[name].blocking if name in point.tenants else None)
-        else:
-            found.append(
-                {
-                    "first_attempt_blocking": point.first_attempt_blocking,
-                    "eventual_loss": point.eventual_loss,
-                    "time_congestion": point.time_congestion,
-                }.get(target.statistic, point.blocking)
-            )
-    known = [each for each in found if each is not None]
-    return gravest(known) if known else None
-
-
 def unit_of(plan: Plan) -> str:
     """What the target is a share of."""
-    return "share of time" if plan.target.statistic == "time_congestion" else "share of calls"
+    return "share of time" if plan.target.statistic == TIME_CONGESTION else "share of calls"

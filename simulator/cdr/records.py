@@ -6,13 +6,14 @@ from typing import Final
 import numpy as np
 
 from service.calls import UNKNOWN_TENANT
+from simulator.cdr.columns import Told, Words, calls_of
+from simulator.cdr.instants import FieldInvalid, Instants, Lengths, LengthUnit, convert
+from simulator.cdr.lines import Rows, Wrong
+from simulator.cdr.mappings import ColumnMapping, Layout
+from simulator.cdr.merging import NO_ID, Records
+from simulator.cdr.recorded import NOBODY, Bools, Int32s, Int64s
 from simulator.conditions import NEVER
-from simulator.fit.call_log import NOBODY, Bools, Int32s, Int64s
-from simulator.fit.columns import Told, Words, calls_of
-from simulator.fit.instants import FieldInvalid, Instants, Lengths, LengthUnit, convert
-from simulator.fit.lines import Rows
-from simulator.fit.mappings import ColumnMapping, Layout
-from simulator.fit.merging import NO_ID, Records
+from simulator.scenario_file.units import MAX_DURATION_US
 
 ONLY_TENANT: Final = "all"
 """The tenant of calls whose record names none."""
@@ -23,9 +24,6 @@ _NO_NUMBERS: Final = frozenset(
     for name in ("", "anonymous", "unknown", "unavailable", "restricted", "private", "withheld")
     for spelled in (name, name.capitalize(), name.upper())
 )
-
-Wrong = dict[int, tuple[str, str]]
-"""Broken lines: by number the column and what is wrong with it."""
 
 
 class TenantsTooMany(ValueError):
@@ -71,6 +69,8 @@ class RecordReader:
         self._mapping = mapping
         self._lengths = Lengths(lengths)
         self._tenant = tenant
+        self._first_us: int | None = None
+        """Where the first call of the log starts."""
 
     def read(self, piece: Rows, layout: Layout, wrong: Wrong) -> Records:
         """The good records of some rows; the lines of the others are put into ``wrong``.
@@ -83,17 +83,18 @@ class RecordReader:
         if start is None or self.instants.undecided:
             # Every start is broken, or there is no row at all.
             start = np.full(len(rows.lines), NEVER, np.int64)
-            told = Told(start)
+            told = Told(start, end=start)
         else:
             told = Told(
                 start=start,
                 answer=self._instants_of(fields, "answer"),
                 end=self._instants_of(fields, "end"),
                 duration=self._lengths_of(fields, "duration"),
-                hold=self._lengths_of(fields, "hold"),
+                hold=self._holds_of(fields),
                 setup=self._lengths_of(fields, "setup"),
                 words=self.words.codes(fields.texts("status")) if fields.has("status") else None,
             )
+        self._check_near(start, fields)
         tenant = self._tenants_of(fields)
         calls = calls_of(told, self.words, fields.complain_of, local=self.instants.local)
         records = Records(
@@ -102,6 +103,7 @@ class RecordReader:
             slot_us=calls.slot_us,
             hold_us=calls.hold_us,
             end=calls.end,
+            line=np.array(rows.lines, np.int32),
             caller=_parties(fields, "caller"),
             call_id=self._ids(fields),
             other_id=_hashes(fields.texts("other_id")) if fields.has("other_id") else None,
@@ -111,11 +113,26 @@ class RecordReader:
         good = [place for place, line in enumerate(rows.lines) if line not in wrong]
         return records.take(np.array(good, np.int64))
 
+    def _check_near(self, start: Int64s, fields: "_Fields") -> None:
+        """A single wrong year must not stretch the log."""
+        known = np.flatnonzero(start != NEVER)
+        if not len(known):
+            return
+        if self._first_us is None:
+            self._first_us = int(start[known[0]])
+        far = (start != NEVER) & (np.abs(start - self._first_us) > MAX_DURATION_US)
+        fields.complain_of(far, "start", "is more than ten years from the first start of the log")
+
     def _instants_of(self, fields: "_Fields", name: str) -> Int64s | None:
         return fields.numbers(name, self.instants.many, self.instants.one)
 
     def _lengths_of(self, fields: "_Fields", name: str) -> Int64s | None:
         return fields.numbers(name, _all_of(self._lengths), self._lengths.__getitem__)
+
+    def _holds_of(self, fields: "_Fields") -> Int64s | None:
+        if fields.has("hold") or fields.has("duration") or fields.has("end"):
+            return self._lengths_of(fields, "hold")
+        return np.zeros(len(fields), np.int64)  # nothing is said of lengths, so calls have none
 
     def _tenants_of(self, fields: "_Fields") -> Int32s:
         if self._tenant is not None or not fields.has("tenant"):

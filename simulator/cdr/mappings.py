@@ -1,9 +1,20 @@
 """Which column of a call-detail record is what: three ready-made mappings, and ones of your own.
 
-The sources of the ready-made ones: ``asterisk`` is the order in which Asterisk's cdr_csv.c builds
-a record (build_csv_record), ``freeswitch`` the template ``example`` of the cdr_csv.conf.xml that
-comes with FreeSWITCH, and ``twilio`` the properties of the Call resource in Twilio's Voice API,
-which exports name in their header in one spelling or another.
+Where the ready-made ones come from:
+
+- ``asterisk``: the order in which ``build_csv_record`` of Asterisk's cdr/cdr_csv.c writes a
+  record; ``loguniqueid``, ``loguserfield`` and ``newcdrcolumns`` of cdr.conf add fields to the
+  first sixteen. The names are those of the CDR variables and of the usual table of
+  cdr_adaptive_odbc, for files with a header.
+  https://docs.asterisk.org/Configuration/Reporting/Call-Detail-Records-CDR/
+- ``freeswitch``: the template ``example`` of the cdr_csv.conf.xml that comes with FreeSWITCH, whose
+  fields the templates ``snom`` and ``linksys`` begin with. Its template ``asterisk`` has the order
+  of Asterisk. https://developer.signalwire.com/freeswitch/FreeSWITCH-Explained/Modules/mod_cdr_csv_6587322
+- ``twilio``: the properties of the Call resource of Twilio's Voice API; exports name them in their
+  header in one spelling or another. https://www.twilio.com/docs/voice/api/call-resource
+
+What the causes of FreeSWITCH mean follows ITU-T Q.850 and its own table of causes,
+https://developer.signalwire.com/freeswitch/reference/hangup-causes/
 """
 
 import re
@@ -11,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from simulator.fit.call_log import CallEnd
+from simulator.cdr.recorded import CallEnd
 from simulator.scenario_file.problems import did_you_mean, one_of
 
 FIELDS: Final = {
@@ -25,7 +36,7 @@ FIELDS: Final = {
     "tenant": "whose call it is",
     "caller": "who called",
     "id": "the call's id",
-    "other_id": "the id of its other leg",
+    "other_id": "the id of another leg of it",
 }
 """What a column can be. ``start`` is required, and one of duration, hold and end."""
 
@@ -141,6 +152,7 @@ TWILIO: Final = ColumnMapping(
     name="twilio",
     names={
         "id": ("callsid", "sid"),
+        "other_id": ("parentcallsid", "parentcall"),
         "tenant": ("accountsid", "subaccountsid", "subaccount"),
         "caller": ("from", "fromformatted"),
         "start": ("starttime", "startdate", "datecreated"),
@@ -238,13 +250,18 @@ def parse_columns(text: str) -> ColumnMapping:
         if column.isascii() and column.isdecimal() and int(column) > 0
     }
     if not numbered:
-        names = {field: (column,) for field, column in pairs.items()}
-        return ColumnMapping("own", names, None, 2, None, exact_names=True)
+        return by_names(pairs)
     if len(numbered) < len(pairs):
         raise MappingInvalid(
             "--columns: give the columns either all by name or all by number, from 1 on"
         )
     return ColumnMapping("own", {}, numbered, max(numbered.values()) + 1, None)
+
+
+def by_names(columns: Mapping[str, str]) -> ColumnMapping:
+    """One's own columns by their names in the header; the keys are of :data:`FIELDS`."""
+    names = {field: (column,) for field, column in columns.items()}
+    return ColumnMapping("own", names, None, 1, None, exact_names=True)
 
 
 def _check_fields(pairs: Mapping[str, str]) -> None:
@@ -271,7 +288,7 @@ class Layout:
     """What each field's column is called in messages."""
 
 
-def layout_of(mapping: ColumnMapping, first: Sequence[str], is_instant: bool) -> Layout:
+def layout_of(mapping: ColumnMapping, first: Sequence[str], *, is_instant: bool) -> Layout:
     """How to read a file whose first line is ``first``.
 
     ``is_instant`` says whether what stands where a headerless file has its start is an instant.
@@ -325,15 +342,17 @@ def _check_named(mapping: ColumnMapping, named: Mapping[str, int], header: Seque
             if count != 1:
                 wrong = "names two columns" if count else "is not a column"
                 near = "" if count else did_you_mean(name, list(header))
-                raise MappingInvalid(f"{name!r} {wrong}{near} (the header has {_said(header)})")
+                raise MappingInvalid(f"{name!r} {wrong}{near} (the header {_said(header)})")
     elif "start" not in named or not named.keys() & {"duration", "hold", "end"}:
         missing = "when calls start" if "start" not in named else "how long calls last"
         raise MappingInvalid(
-            f"has no column of {mapping.name} that says {missing} (it has {_said(header)}); "
+            f"has no column of {mapping.name} that says {missing} (the header {_said(header)}); "
             "name your columns like --columns 'start=Date,hold=Seconds'"
         )
 
 
 def _said(header: Sequence[str]) -> str:
     said = ", ".join(header)
-    return said if len(said) <= 200 else f"{said[:200]}..."
+    if not said.strip(", "):
+        return "is empty"
+    return f"has {said}" if len(said) <= 200 else f"has {said[:200]}..."

@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from simulator.cdr.mappings import ColumnMapping, Word, word_of
+from simulator.cdr.recorded import Bools, CallEnd, Int8s, Int64s
 from simulator.conditions import NEVER
-from simulator.fit.call_log import Bools, CallEnd, Int8s, Int64s
-from simulator.fit.mappings import ColumnMapping, Word, word_of
 
 _SECOND_US: Final = 1_000_000
 _HOUR_US: Final = 3600 * _SECOND_US
@@ -42,7 +42,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The same as calls: see the columns of :class:`~simulator.fit.call_log.CallLog`."""
+    """The same as calls: see the columns of :class:`~simulator.cdr.recorded.RecordedCalls`."""
 
     slot_us: Int64s
     setup_us: Int64s
@@ -88,8 +88,11 @@ class Words:
 def calls_of(told: Told, words: Words, complain: Complain, *, local: bool) -> Calls:
     """The calls of records.
 
-    A length counts more than the instants it lies between, and has to fit them; ``local`` says that
-    the clock of the instants may be put forward or back by an hour in between.
+    A length counts more than the instants it lies between, and has to fit them. ``local`` says that
+    the instants are read off a clock that may be put forward or back: one that is off by just an
+    hour, in whatever direction, fits as well.
+
+    ``told`` has one of ``end``, ``duration`` and ``hold``.
     """
     nothing = np.full(len(told.start), NEVER, np.int64)
     answer, end = _or(told.answer, nothing), _or(told.end, nothing)
@@ -110,7 +113,7 @@ def calls_of(told: Told, words: Words, complain: Complain, *, local: bool) -> Ca
     complain(upside_down & ((duration == NEVER) | (hold == NEVER)), "end", "is before the answer")
 
     unsaid = answered & (length == NEVER) & (hold == NEVER)
-    complain(unsaid, "hold" if told.duration is None else "duration", "is empty")
+    complain(unsaid, _length_column(told), "is empty")
     talk = np.where(hold == NEVER, length - setup, hold)
     complain(answered & ~unsaid & (talk < 0), "setup", "is longer than the whole call")
     slot = np.where(length == NEVER, setup + talk, length)
@@ -141,6 +144,12 @@ def _answered(told: Told, words: Words) -> Bools:
         said = words.answered(told.words)
         answered = np.where(said < 0, answered, said == 1)
     return answered
+
+
+def _length_column(told: Told) -> str:
+    """The field that says how long calls last."""
+    named = (("duration", told.duration), ("hold", told.hold), ("end", told.end))
+    return next(name for name, column in named if column is not None)
 
 
 def _check_instant(

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from simulator.cdr.recorded import Bools, CallEnd, Int8s, Int32s, Int64s
 from simulator.conditions import NEVER
-from simulator.fit.call_log import Bools, CallEnd, Int8s, Int32s, Int64s
 
 NO_ID: Final = 0
 _OTHER_TENANTS: Final = ("other", "other tenants", "all other tenants")
@@ -16,7 +16,7 @@ _OTHER_TENANTS: Final = ("other", "other tenants", "all other tenants")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Records:
-    """n records; the columns are those of :class:`~simulator.fit.call_log.CallLog`, shape (n,).
+    """n records, each column of shape (n,) as in :class:`~simulator.cdr.recorded.RecordedCalls`.
 
     ``tenant`` is a place among all tenants read, ``offer_us`` counts from where the log does.
     ``hold_us`` is NEVER for calls that were not answered. ``call_id`` and ``other_id`` are hashes,
@@ -28,6 +28,7 @@ class Records:
     slot_us: Int64s
     hold_us: Int64s
     end: Int8s
+    line: Int32s
     caller: Int64s | None = None
     call_id: Int64s | None = None
     other_id: Int64s | None = None
@@ -58,9 +59,9 @@ def in_order(records: Records) -> Records:
 def merge_legs(records: Records) -> Records:
     """Records of one call as one, from its first start to its last end; the rest as they are.
 
-    ``records`` are in order. Of one call are records of one id, and a record whose id another one
-    names as that of its other leg. The call is whose its first record is, was answered when the
-    first leg was, and has the best end of all legs.
+    ``records`` are in order. Of one call are records of one id, and those that one of them names
+    as another leg. The call is whose its first record is, was answered when the first leg was, and
+    has the best end of all legs.
     """
     if records.call_id is None:
         return records
@@ -92,25 +93,27 @@ def merge_legs(records: Records) -> Records:
 
 
 def _roots(ids: Int64s, others: Int64s | None) -> Int64s:
-    """One id for all records of a call."""
-    if others is None or not (others != NO_ID).any():
+    """One id for all records of a call: those linked by their ids, over however many steps."""
+    if others is None:
         return ids
-    naming = np.flatnonzero((others != NO_ID) & (ids != NO_ID) & (others != ids))
-    naming = naming[np.argsort(others[naming], kind="stable")]
-    named = others[naming]
-
-    def owner_of(legs: Int64s) -> Int64s:
-        """The id of the record that names each as its other leg, or NO_ID."""
-        if not len(named):
-            return np.full(len(legs), NO_ID, np.int64)
-        place = np.searchsorted(named, legs).clip(max=len(named) - 1)
-        return np.where((named[place] == legs) & (legs != NO_ID), ids[naming[place]], NO_ID)
-
-    owner = owner_of(ids)
-    # Where each names the other, both go by the lesser id.
-    mutual = (owner != NO_ID) & (owner_of(owner) == ids)
-    root = np.where(owner == NO_ID, ids, owner)
-    return np.where(mutual, np.minimum(ids, owner), root)
+    linked = (ids != NO_ID) & (others != NO_ID)
+    if not linked.any():
+        return ids
+    legs = np.unique(np.concatenate((ids[linked], others[linked])))
+    one, two = (np.searchsorted(legs, each[linked]) for each in (ids, others))
+    root = np.arange(len(legs))
+    while True:
+        # Both ends take the lesser root of the two, and every leg the root of its root.
+        least = np.minimum(root[one], root[two])
+        found = root.copy()
+        np.minimum.at(found, one, least)
+        np.minimum.at(found, two, least)
+        found = found[found]
+        if np.array_equal(found, root):
+            break
+        root = found
+    place = np.searchsorted(legs, ids).clip(max=len(legs) - 1)
+    return np.where(legs[place] == ids, legs[root[place]], ids)
 
 
 def fold_tenants(

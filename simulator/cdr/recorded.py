@@ -1,4 +1,4 @@
-"""A log of calls that happened, as compact columns: what reading gives and fitting looks at."""
+"""Calls that happened, as compact columns: what reading gives; fits and replays start from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,17 +13,6 @@ import numpy.typing as npt
 from simulator.conditions import NEVER
 from simulator.scenario_file.problems import Problem
 
-__all__ = [
-    "NEVER",
-    "NOBODY",
-    "BrokenLines",
-    "CallEnd",
-    "CallLog",
-    "CallLogProblem",
-    "FileRead",
-    "WallClock",
-]
-
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
 Int8s = npt.NDArray[np.int8]
@@ -36,7 +25,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _HOUR_US: Final = 3_600_000_000
 
 
-class CallLogProblem(ValueError):
+class ColumnsInvalid(ValueError):
     """Columns that contradict each other; the message says which."""
 
 
@@ -76,7 +65,7 @@ class FileRead:
 
 @dataclass(frozen=True, slots=True)
 class WallClock:
-    """What the clock on the wall said: ``origin`` at 0, and ``shifts`` of it since.
+    """What the clock on the wall said: ``origin``, a midnight, at 0, and ``shifts`` of it since.
 
     ``origin`` is aware where the log's zone is known, else naive. Each shift is (instant in
     microseconds since the origin, microseconds that the wall clock is ahead of ``origin`` plus time
@@ -90,37 +79,33 @@ class WallClock:
     def zone(self) -> tzinfo | None:
         return self.origin.tzinfo
 
-    def wall_us(self, instants_us: Int64s) -> Int64s:
-        """Microseconds of wall-clock time since local midnight of the origin's day, shape (n,).
-
-        A day is ``86_400_000_000`` of it however long it lasted, so ``// day`` counts days and
-        ``% day`` is the time of day.
-        """
-        midnight = self.origin.replace(hour=0, minute=0, second=0, microsecond=0)
-        since_midnight = (
-            self.origin.replace(tzinfo=None) - midnight.replace(tzinfo=None)
-        ) // _MICROSECOND
-        wall = instants_us + since_midnight
-        if self.shifts:
-            at_us, ahead_us = (np.array(each, np.int64) for each in zip(*self.shifts, strict=True))
-            place = np.searchsorted(at_us, instants_us, side="right")
-            wall = wall + np.append(0, ahead_us)[place]
-        return wall
-
     @property
     def weekday(self) -> int:
         """The origin's day of the week; 0 is Monday."""
         return self.origin.weekday()
 
+    def wall_us(self, instants_us: Int64s) -> Int64s:
+        """Microseconds of wall-clock time since the origin, shape (n,).
+
+        A day is ``86_400_000_000`` of it however long it lasted, so ``// day`` counts days and
+        ``% day`` is the time of day.
+        """
+        if not self.shifts:
+            return instants_us
+        at_us, ahead_us = (np.array(each, np.int64) for each in zip(*self.shifts, strict=True))
+        place = np.searchsorted(at_us, instants_us, side="right")
+        wall: Int64s = instants_us + np.append(0, ahead_us)[place]
+        return wall
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CallLog:
-    """n calls in order of their offers, calls of one instant in the order of the files.
+class RecordedCalls:
+    """n calls in order of their offers, those of one instant in the order of the files.
 
     Every column has shape (n,). Time is int64 microseconds: instants since 0, which is
     ``clock.origin`` (the local midnight before the first call), or, for a log in plain seconds
     (``clock`` None), whatever the log counts from. Built whole and checked; raises
-    :class:`CallLogProblem`.
+    :class:`ColumnsInvalid`.
     """
 
     tenants: tuple[str, ...]
@@ -135,14 +120,14 @@ class CallLog:
     """From the answer to the end; NEVER if it was not answered."""
     end: Int8s
     """:class:`CallEnd`."""
+    line: Int32s
+    """Line of its file that the call's first record stands on."""
     caller: Int64s | None = None
     """A number for each caller, the same for the same text; :data:`NOBODY` where the record has
     none. None: the log does not tell callers apart."""
     clock: WallClock | None = None
     resolution_us: int = 1
     """The step that all times of the log are multiples of: 1,000,000 where they are in seconds."""
-    has_ends: bool = True
-    """Whether ``end`` was read; without a column of it every answered call is COMPLETED."""
     broken: BrokenLines = field(default_factory=BrokenLines)
     files: tuple[FileRead, ...] = ()
     notes: tuple[str, ...] = ()
@@ -156,29 +141,30 @@ class CallLog:
             "setup_us": self.setup_us,
             "hold_us": self.hold_us,
             "end": self.end,
+            "line": self.line,
             "caller": self.caller,
         }
         for name, column in columns.items():
             if column is not None and column.shape != (n,):
-                raise CallLogProblem(f"{name} has shape {column.shape}, not ({n},)")
+                raise ColumnsInvalid(f"{name} has shape {column.shape}, not ({n},)")
         if len(set(self.tenants)) < len(self.tenants):
-            raise CallLogProblem("two tenants have the same name")
+            raise ColumnsInvalid("two tenants have the same name")
         if not n:
             return
         if self.tenant.min() < 0 or self.tenant.max() >= len(self.tenants):
-            raise CallLogProblem("tenant is no place in tenants")
+            raise ColumnsInvalid("tenant is no place in tenants")
         if (np.diff(self.offer_us) < 0).any() or self.offer_us[0] < 0:
-            raise CallLogProblem("offer_us must be 0 or more, in order")
+            raise ColumnsInvalid("offer_us must be 0 or more, in order")
         answered = self.answered
         if not np.array_equal(self.setup_us != NEVER, answered):
-            raise CallLogProblem("setup_us must be NEVER for unanswered calls, and for no others")
+            raise ColumnsInvalid("setup_us must be NEVER for unanswered calls, and for no others")
         parts_us = np.where(answered, self.setup_us + self.hold_us, self.slot_us)
         if (self.slot_us < 0).any() or (parts_us != self.slot_us).any():
-            raise CallLogProblem("slot_us must be setup_us + hold_us of answered calls, 0 or more")
+            raise ColumnsInvalid("slot_us must be setup_us + hold_us of answered calls, 0 or more")
         if (answered & ((self.setup_us < 0) | (self.hold_us < 0))).any():
-            raise CallLogProblem("setup_us and hold_us must be 0 or more")
+            raise ColumnsInvalid("setup_us and hold_us must be 0 or more")
         if (~answered & (self.hold_us != NEVER)).any():
-            raise CallLogProblem("hold_us must be NEVER for unanswered calls")
+            raise ColumnsInvalid("hold_us must be NEVER for unanswered calls")
 
     def __len__(self) -> int:
         return len(self.offer_us)
@@ -202,6 +188,11 @@ class CallLog:
         """Each offer as wall-clock time since midnight of the first day (see :class:`WallClock`);
         of a log without dates its plain instants."""
         return self.offer_us if self.clock is None else self.clock.wall_us(self.offer_us)
+
+    def run_us(self) -> Int64s:
+        """Each offer as an instant of a run that plays the calls: dated ones since the first of
+        them, plain seconds as they are."""
+        return self.offer_us if self.clock is None else self.offer_us - self.from_us
 
 
 def shifts_between(origin: datetime, until_us: int) -> tuple[tuple[int, int], ...]:

@@ -1,4 +1,4 @@
-"""Files of call-detail records into a :class:`~simulator.fit.call_log.CallLog`.
+"""Files of call-detail records into :class:`~simulator.cdr.recorded.RecordedCalls`.
 
 Files are read in pieces, and of each call some ten whole numbers are kept. The size of the pieces
 changes nothing. A line that is no call is told with its number and counted; none is left out.
@@ -12,24 +12,32 @@ from typing import Any, Final
 
 import numpy as np
 
-from simulator.conditions import NEVER
-from simulator.fit.call_log import (
+from simulator.cdr.instants import FieldInvalid, Instants, LengthUnit, Times
+from simulator.cdr.lines import (
+    CHUNK_BYTES,
+    UTF_8,
+    BrokenTally,
+    CallFile,
+    CallLogInvalid,
+    Progress,
+    Rows,
+    Wrong,
+)
+from simulator.cdr.mappings import ColumnMapping, Layout, MappingInvalid, layout_of
+from simulator.cdr.merging import Records, columns_of, fold_tenants, in_order, merge_legs, numbered
+from simulator.cdr.recorded import (
     NOBODY,
     BrokenLines,
-    CallLog,
     FileRead,
+    RecordedCalls,
     WallClock,
     shifts_between,
 )
-from simulator.fit.instants import FieldInvalid, Instants, LengthUnit, Times
-from simulator.fit.lines import CHUNK_BYTES, CallFile, CallLogInvalid, Progress, Rows
-from simulator.fit.mappings import ColumnMapping, Layout, MappingInvalid, layout_of
-from simulator.fit.merging import Records, columns_of, fold_tenants, in_order, merge_legs, numbered
-from simulator.fit.records import MOST_TENANTS, RecordReader, TenantsTooMany, Wrong
+from simulator.cdr.records import MOST_TENANTS, RecordReader, TenantsTooMany
+from simulator.conditions import NEVER
 from simulator.scenario_file.problems import Problem
 from simulator.scenario_file.units import MAX_DURATION_US
 
-MOST_EXAMPLES: Final = 50
 _EPOCH: Final = datetime(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _STEPS_US: Final = (1_000_000, 1_000)
@@ -50,17 +58,19 @@ class ReadOptions:
     """Where the clock of stamps without a zone hangs, and what the time of day is said in."""
     tenant: str | None = None
     """The tenant of all calls, whatever their records say."""
-    most_tenants: int = 50
-    most_broken: float = 0.05
+    most_tenants: int = MOST_TENANTS
+    """Beyond it the smallest tenants are one."""
+    most_broken: float = 0.0
     """The largest share of lines that may be broken."""
     merge: bool = True
     """Whether records of one id are one call."""
+    encoding: str = UTF_8
     chunk_bytes: int = CHUNK_BYTES
 
 
-def read_call_log(
+def read_calls(
     paths: Sequence[Path], options: ReadOptions, progress: FileProgress = lambda *_: None
-) -> CallLog:
+) -> RecordedCalls:
     """Read the calls of all files as one log.
 
     Raises :class:`CallLogInvalid` for a file that cannot be read, for too many broken lines, for no
@@ -88,19 +98,17 @@ class _Reading:
             options.lengths,
             options.tenant,
         )
-        self._examples: list[Problem] = []
-        self._broken = 0
+        self._broken = BrokenTally()
         self._columns: dict[str, list[Any]] = {each.name: [] for each in fields(Records)}
         self._found: set[str] = set()
         self._notes: list[str] = []
 
     def read(self, path: Path, progress: Progress) -> FileRead:
         """All of one file. Raises :class:`CallLogInvalid`."""
-        is_own = self._options.mapping.name == "own"
-        file = CallFile(path, self._options.chunk_bytes, commas_only=not is_own)
+        file = CallFile(path, self._options.chunk_bytes, encoding=self._options.encoding)
         layout: Layout | None = None
         wrong: Wrong = {}
-        for piece in file.rows(progress, lambda line, message: _tell(wrong, line, message)):
+        for piece in file.rows(progress, wrong):
             rows = piece
             if layout is None and rows.rows:
                 layout = self._layout(path, rows)
@@ -116,8 +124,7 @@ class _Reading:
                     )
                     column = layout.columns["tenant"]
                     raise CallLogInvalid([Problem(str(path), 0, 0, column, message)]) from None
-            self._keep_broken(path, wrong)
-            wrong.clear()
+            self._broken.take(path, wrong)
         assert file.read is not None
         has_header = layout is not None and layout.has_header
         return replace(file.read, lines=file.read.lines - has_header)
@@ -134,7 +141,7 @@ class _Reading:
             except FieldInvalid:
                 is_instant = False
         try:
-            layout = layout_of(mapping, first, is_instant)
+            layout = layout_of(mapping, first, is_instant=is_instant)
         except MappingInvalid as error:
             raise CallLogInvalid([Problem(str(path), rows.lines[0], 1, "", str(error))]) from None
         if layout.has_header and place is not None:
@@ -148,22 +155,14 @@ class _Reading:
                 column = np.zeros(len(records), np.int64)
             self._columns[name].append(column)
 
-    def _keep_broken(self, path: Path, wrong: Wrong) -> None:
-        self._broken += len(wrong)
-        room = MOST_EXAMPLES - len(self._examples)
-        for line in sorted(wrong)[:room]:
-            column, message = wrong[line]
-            self._examples.append(Problem(str(path), line, 1, column, message))
-
-    def finish(self, files: tuple[FileRead, ...]) -> CallLog:
+    def finish(self, files: tuple[FileRead, ...]) -> RecordedCalls:
         """The log of all that was read. Raises :class:`CallLogInvalid`."""
         self._check_broken(files)
         records = in_order(self._records())
         del self._columns
         if not len(records):
-            path = str(files[0].path) if len(files) == 1 else "the files"
-            raise CallLogInvalid([Problem(path, 0, 0, "", "has no calls in it")])
-        self._check_span(records)
+            raise CallLogInvalid([Problem(_place(files), 0, 0, "", self._why_empty(files))])
+        self._check_span(files, records)
         if self._options.merge:
             records = self._merged(records)
         instants = self._reader.instants
@@ -177,7 +176,7 @@ class _Reading:
         self._say_unknown_words()
         offer_us = records.offer_us - since_us
         answered = records.hold_us != NEVER
-        return CallLog(
+        return RecordedCalls(
             tenants=names,
             tenant=tenant,
             offer_us=offer_us,
@@ -185,14 +184,19 @@ class _Reading:
             setup_us=np.where(answered, records.slot_us - records.hold_us, NEVER),
             hold_us=records.hold_us,
             end=records.end,
+            line=records.line,
             caller=None if records.caller is None else numbered(records.caller, NOBODY),
             clock=clock,
             resolution_us=_step_us(records),
-            has_ends="status" in self._found,
-            broken=BrokenLines(self._broken, tuple(self._examples)),
+            broken=BrokenLines(self._broken.count, tuple(self._broken.examples)),
             files=files,
             notes=tuple(self._notes),
         )
+
+    def _why_empty(self, files: Sequence[FileRead]) -> str:
+        if any(file.lines for file in files):
+            return "has no calls in it"
+        return "has no calls below its header" if self._found else "is empty"
 
     def _records(self) -> Records:
         columns: dict[str, Any] = {}
@@ -207,20 +211,20 @@ class _Reading:
 
     def _check_broken(self, files: Sequence[FileRead]) -> None:
         lines = sum(file.lines for file in files)
-        if self._broken <= self._options.most_broken * lines:
+        count, most = self._broken.count, self._options.most_broken
+        if count <= most * lines:
             return
-        share = f"{self._broken:,} of {lines:,} lines are broken ({self._broken / lines:.1%})"
-        limit = f"more than the {self._options.most_broken:.1%} of --max-broken"
-        path = str(files[0].path) if len(files) == 1 else "the files"
-        raise CallLogInvalid([*self._examples, Problem(path, 0, 0, "", f"{share}, {limit}")])
+        share = f"{count:,} of {lines:,} lines are broken ({count / lines:.1%})"
+        limit = f"{share}, more than the {most:.1%} of --max-broken"
+        self._broken.raise_if_any(_place(files), limit if most else "")
 
-    def _check_span(self, records: Records) -> None:
+    def _check_span(self, files: Sequence[FileRead], records: Records) -> None:
         first, last = int(records.offer_us[0]), int(records.offer_us[-1])
         if last - first <= MAX_DURATION_US:
             return
         said = [str(_EPOCH + timedelta(microseconds=at)) for at in (first, last)]
         message = f"its calls are more than ten years apart: {said[0]} and {said[1]}"
-        raise CallLogInvalid([Problem("the log", 0, 0, "", message)])
+        raise CallLogInvalid([Problem(_place(files), 0, 0, "", message)])
 
     def _merged(self, records: Records) -> Records:
         merged = merge_legs(records)
@@ -252,8 +256,9 @@ class _Reading:
             )
 
 
-def _tell(wrong: Wrong, line: int, message: str) -> None:
-    wrong[line] = ("", message)
+def _place(files: Sequence[FileRead]) -> str:
+    """What stands in place of a file where the log as a whole is wrong."""
+    return str(files[0].path) if len(files) == 1 else "the files"
 
 
 def _clock_of(instants: Instants, first_us: int, last_us: int) -> tuple[WallClock | None, int]:

@@ -1,0 +1,91 @@
+"""What restarts, cuts and other users leave open, in histories written by hand."""
+
+from typing import Any
+
+import pytest
+
+from simulator.checker import check_history
+from simulator.history import CountersRead, History, HistoryHeader, Operation, TenantLimits
+
+OPEN = TenantLimits()
+HEADER = HistoryHeader(limit=3, tenants={"a": OPEN})
+
+
+def rejected(low: int, high: int, reason: Any = "capacity") -> Operation:
+    return Operation(
+        op="offer", call_id="c1", tenant_id="a", invoke_us=low, complete_us=high,
+        decision="rejected", reason=reason, scopes=("total",) if reason == "capacity" else (),
+    )  # fmt: skip
+
+
+def unanswered(at_us: int) -> Operation:
+    return Operation(op="offer", call_id="c1", tenant_id="a", invoke_us=at_us, result="indefinite")
+
+
+def restart(low: int, high: int, **told: Any) -> Operation:
+    return Operation(op="restart", invoke_us=low, complete_us=high, unexpected=bool(told), **told)
+
+
+def settled(at_us: int) -> Operation:
+    return Operation(op="settled", invoke_us=at_us, complete_us=at_us)
+
+
+def kinds(*operations: Operation, truncated: bool = False) -> list[str]:
+    history = History(HEADER, operations, truncated=truncated)
+    return [alarm.kind for alarm in check_history(history).alarms]
+
+
+def test_a_restart_in_what_is_hidden_does_not_make_whole_what_was_before_it() -> None:
+    """Whoever held the slots may not have been written down yet."""
+    seen = rejected(300, 310), restart(400, 410)
+    assert kinds(*seen) == ["false_rejection"]
+    assert kinds(*seen, truncated=True) == []
+    assert kinds(*seen, settled(300), truncated=True) == []
+    assert kinds(*seen, settled(320), truncated=True) == ["false_rejection"]
+
+
+def test_a_restart_that_reaches_into_what_is_hidden_ends_what_can_be_judged() -> None:
+    late = rejected(300, 310), restart(200, 410)
+    assert kinds(settled(320), *late, truncated=True) == []
+
+
+SHOWN = {"max_concurrent_calls": 3, "tenants": {"a": OPEN}}
+
+
+@pytest.mark.parametrize(
+    ("change", "answer", "alarm"),
+    [
+        ({"max_concurrent_calls": 3}, rejected(400, 410), "false_rejection"),
+        (
+            {"tenants": {"a": OPEN}},
+            rejected(400, 410, "tenant_not_configured"),
+            "rejected_as_unknown",
+        ),
+    ],
+)
+def test_limits_changed_before_a_restart_was_noticed_hide_those_it_came_with(
+    change: dict[str, Any], answer: Operation, alarm: str
+) -> None:
+    """The answer is that to the request before the change; what is shown is of after it."""
+    asked = unanswered(150), restart(100, 300, **SHOWN), answer
+    assert kinds(*asked) == [alarm]
+    changed = Operation(op="limits", invoke_us=200, complete_us=210, **change)
+    assert kinds(changed, *asked) == []
+    # What is shown is in force once it was read.
+    later = rejected(400, 410, answer.reason)
+    assert kinds(changed, *asked[1:2], later) == [alarm]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_of_two_reads_at_once_either_may_have_been_first(complete: bool) -> None:
+    """Somebody else was counted between them; both are older than the first call written down."""
+    reads = [
+        Operation(
+            op="read", invoke_us=1, complete_us=high, counters=CountersRead({"offered_calls": n})
+        )
+        for high, n in ((2, 0), (3, 1))
+    ]
+    operations = *reads, rejected(8, 9, "tenant_not_configured")
+    header = HistoryHeader(complete=complete)
+    alarms = check_history(History(header, operations)).alarms
+    assert [alarm.kind for alarm in alarms] == (["counted_too_few"] if complete else [])
