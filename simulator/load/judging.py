@@ -85,6 +85,7 @@ def judge_load(
         doubts=[
             *([RESTARTED] if history.restarted else []),
             *heard.doubts,
+            *(["the history is not known to be whole"] if history.truncated else []),
             *_traffic_doubts(heard.history),
             *_doubts(coordinator, union),
         ],

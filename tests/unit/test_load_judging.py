@@ -121,6 +121,16 @@ def test_a_service_begun_anew_is_not_accused() -> None:
     assert "restarted by somebody else" in judgement.reason
 
 
+def test_a_history_that_was_cut_off_is_no_pass() -> None:
+    trace = trace_of(4)
+    coordinator = run_of(trace, 1, tell=1)
+    before = heard(trace, coordinator)
+    cut = replace(before, history=replace(before.history, truncated=True))
+    judgement = judge_load(SCENARIO, trace, coordinator, cut).judgement
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "not known to be whole" in judgement.reason
+
+
 def test_documents_that_do_not_fit_together_are_a_failure() -> None:
     trace = trace_of(4)
     coordinator = run_of(trace, 1, tell=1)
