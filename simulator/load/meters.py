@@ -1,8 +1,12 @@
 """How late requests were sent and how long answers took, in numbers that add up over workers."""
 
+from array import array
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from simulator.history import CALL_OPS
 
@@ -16,13 +20,17 @@ class Histogram(msgspec.Struct):
     counts: dict[int, int] = {}
     most_us: int = 0
 
-    def note(self, us: int) -> None:
-        us = max(us, 0)
-        shift = max(us.bit_length() - _BITS, 0)
-        place = shift * _HALF + (us >> shift)
-        self.counts[place] = self.counts.get(place, 0) + 1
-        if us > self.most_us:
-            self.most_us = us
+    def note(self, times_us: npt.NDArray[np.int64]) -> None:
+        """Note times, shape (n,); negative ones as none at all."""
+        if not len(times_us):
+            return
+        us = np.maximum(times_us, 0)
+        # The exponent of a float is exact for what is below 2**53 us, some 285 years.
+        shift = np.maximum(np.frexp(us.astype(np.float64))[1] - _BITS, 0)
+        places, counts = np.unique(shift * _HALF + (us >> shift), return_counts=True)
+        for place, count in zip(places.tolist(), counts.tolist(), strict=True):
+            self.counts[place] = self.counts.get(place, 0) + count
+        self.most_us = max(self.most_us, int(us.max()))
 
     def add(self, other: "Histogram") -> None:
         """Add what was noted elsewhere."""
@@ -62,10 +70,13 @@ class Meters(msgspec.Struct):
     behind: Histogram = msgspec.field(default_factory=Histogram)
     latency: list[Histogram] = msgspec.field(default_factory=_by_operation)
 
-    def sent(self, behind_us: int) -> None:
-        self.behind.note(behind_us)
-        if behind_us > self.late_us:
-            self.late += 1
+    def note(self, behind_us: "array[int]", latency_us: "Sequence[array[int]]") -> None:
+        """Note how far sends were behind, and latencies by operation."""
+        behind = np.array(behind_us, np.int64)
+        self.behind.note(behind)
+        self.late += int(np.count_nonzero(behind > self.late_us))
+        for own, times_us in zip(self.latency, latency_us, strict=True):
+            own.note(np.array(times_us, np.int64))
 
     def add(self, other: "Meters") -> None:
         """Add what another worker measured."""

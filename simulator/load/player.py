@@ -6,6 +6,7 @@ says one thing at a time: its next event is due at its own instant, but not befo
 answered.
 """
 
+from array import array
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Final
@@ -105,6 +106,7 @@ class Player:
         self._sent: list[Sent] = []
         self._answers: dict[Answer, int] = {}
         self.meters = Meters(late_us)
+        self._new_times()
         self._read_lives(trace)
         self._read_hearings(trace)
         self._read_dependents(trace)
@@ -130,7 +132,7 @@ class Player:
             return None
         due_us, place, hearing = heappop(heap)
         if not self._halted:
-            self.meters.sent(now_us - max(due_us, self._answered_us[place]))
+            self._behind_us.append(now_us - max(due_us, self._answered_us[place]))
         if self._state[place] == WAITING:
             self._state[place] = LIVES
         request = self._under_way[place] = self._request(place, hearing, due_us, now_us)
@@ -149,7 +151,7 @@ class Player:
         place = self._place[request.row]
         del self._under_way[place]
         self._answered_us[place] = now_us
-        self.meters.latency[request.op].note(now_us - request.due_us)
+        self._latency_us[request.op].append(now_us - request.due_us)
         index = self._answers.setdefault(answer, len(self._answers))
         self._sent.append(Sent(request.row, request.kind, request.invoke_us, now_us, index))
         self._follow(place, request.kind, answer, now_us)
@@ -179,9 +181,14 @@ class Player:
         return min((each.invoke_us for each in self._under_way.values()), default=now_us)
 
     def drain_report(self) -> tuple[list[Sent], list[Answer]]:
-        """What was sent since the last time, and the answers to it; ``Sent.answer`` is a place."""
+        """What was sent since the last time, and the answers to it; ``Sent.answer`` is a place.
+
+        The ``meters`` are up to date then.
+        """
         sent, self._sent = self._sent, []
         answers, self._answers = list(self._answers), {}
+        self.meters.note(self._behind_us, self._latency_us)
+        self._new_times()
         return sent, answers
 
     def rows_in(self, *states: int) -> list[int]:
@@ -189,6 +196,11 @@ class Player:
         return [row for row, state in zip(self._rows, self._state, strict=True) if state in states]
 
     # --- inside ---------------------------------------------------------------------------
+
+    def _new_times(self) -> None:
+        """Begin to note times anew: they are put into the meters many at once."""
+        self._behind_us = array("q")
+        self._latency_us = [array("q") for _ in CALL_OPS]
 
     def _read_lives(self, trace: CallTrace) -> None:
         rows = self._share.rows

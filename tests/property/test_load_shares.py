@@ -157,6 +157,7 @@ def test_what_its_own_answer_held_up_is_no_lateness_of_the_sender() -> None:
         now_us += takes_us
         player.answered(request, GOOD[kind], now_us)
     assert player.finished
+    player.drain_report()
     meters = player.meters
     assert (meters.sends, meters.late, meters.behind.most_us) == (4, 0, 0)
     assert meters.latencies()["offer_latency_max_ms"] == 50.0
@@ -168,4 +169,5 @@ def test_what_nobody_held_up_is_late() -> None:
     player = Player(trace, Share(np.arange(2), 0, 1.0, "p"), 1000)
     assert player.take(1000) is not None
     assert player.take(1101) is not None
+    player.drain_report()
     assert (player.meters.late, player.meters.behind.most_us) == (1, 1001)

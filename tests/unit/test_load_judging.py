@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 
 from simulator.history import History, Operation
@@ -68,8 +69,8 @@ def test_a_proven_violation_fails_whatever_was_lost() -> None:
 def test_sends_that_were_late_make_a_run_inconclusive() -> None:
     trace = trace_of(4)
     coordinator = run_of(trace, 1, tell=1)
-    for _ in range(3):
-        coordinator.meters.sent(2_000_000)
+    coordinator.meters.behind.note(np.full(3, 2_000_000))
+    coordinator.meters.late += 3
     found = judged(trace, coordinator)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "bottleneck" in found.reason

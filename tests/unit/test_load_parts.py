@@ -1,12 +1,15 @@
 """Small parts of runs through Locust: answers, meters, users, settings."""
 
 import math
+from array import array
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.history import CALL_OPS
 from simulator.load.answers import NOT_UNDERSTOOD, Answer, AnswerReader
 from simulator.load.master import Load
 from simulator.load.meters import Histogram, Meters
@@ -59,10 +62,9 @@ def test_a_quantile_is_bounded_from_above_and_closely(
     one: list[int], other: list[int], share: float
 ) -> None:
     whole, part = Histogram(), Histogram()
-    for us in one:
-        whole.note(us)
-    for us in other:
-        part.note(us)
+    whole.note(np.array(one[:1], np.int64))
+    whole.note(np.array(one[1:], np.int64))
+    part.note(np.array(other, np.int64))
     whole.add(part)
     together = sorted([*one, *other])
     at_most = whole.quantile_us(share)
@@ -79,9 +81,9 @@ def test_an_empty_histogram_has_no_quantiles() -> None:
 
 def test_meters_of_workers_add_up() -> None:
     meters, other = Meters(1000), Meters(1000)
-    meters.sent(10)
-    other.sent(1001)
-    other.latency[0].note(5000)
+    nothing = [array("q") for _ in CALL_OPS]
+    meters.note(array("q", [10]), nothing)
+    other.note(array("q", [1001]), [array("q", [5000]), *nothing[1:]])
     meters.add(other)
     assert (meters.sends, meters.late, meters.behind.most_us) == (2, 1, 1001)
     assert meters.latencies() == {
