@@ -133,15 +133,18 @@ class Recorder:
             self._answered_us = max(self._answered_us, operation.complete_us)
         self._writer.append(operation)
 
-    def notice(self, document: Document, invoke_us: int, complete_us: int, target: int) -> None:
-        """Look whether a document is that of a service begun anew, and then write that down.
+    def notice(
+        self, document: Document, invoke_us: int, complete_us: int, target: int
+    ) -> Operation | None:
+        """Look whether a document is that of a service begun anew: then that, written down as well.
 
-        It is none of its own: calls and counters of before are gone, and limits, tenants and
-        deadlines are those that it shows now. Documents come one after the other, none asked for
-        before the one ahead of it was there. Raises :class:`Inconclusive`.
+        Calls and counters of before are gone then, and limits, tenants and deadlines are those that
+        it shows now. Documents come one after the other, none asked for before the one ahead of it
+        was there. Raises :class:`Inconclusive`.
         """
         if self._seen is None:
-            return
+            return None
+        restart: Operation | None = None
         now = Seen(document, invoke_us, complete_us)
         try:
             if began_anew(self._seen, now):
@@ -152,6 +155,7 @@ class Recorder:
         except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise _unknown_form(error) from error
         self._seen = now
+        return restart
 
     def _refuse_one_seen_before(self, instance: str | None) -> None:
         if instance is not None and instance in self._instances:
@@ -163,8 +167,7 @@ class Recorder:
         self._instances.add(instance)
 
     def read(self, document: Document, invoke_us: int, complete_us: int, target: int) -> Reading:
-        """A capacity document. Raises :class:`Inconclusive` when it lacks something."""
-        self.notice(document, invoke_us, complete_us, target)
+        """A capacity document that was noticed. Raises :class:`Inconclusive` for a part missing."""
         try:
             reading = self._reading(document)
             in_use = InUseRead(
