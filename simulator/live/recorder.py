@@ -9,6 +9,7 @@ import msgspec
 from service.calls import COUNTER_NAMES
 from simulator.engines import Inconclusive
 from simulator.history import (
+    Calls,
     CountersRead,
     HistoryDeadlines,
     HistoryWriter,
@@ -23,6 +24,7 @@ from simulator.live.instances import Seen, began_anew
 Document = dict[str, Any]
 
 _NO_ANSWER: Final = "indefinite"
+_LIMITS: Final = ("max_concurrent_calls", "reserved_calls", "enabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,22 +172,21 @@ class Recorder:
         """A capacity document that was noticed. Raises :class:`Inconclusive` for a part missing."""
         try:
             reading = self._reading(document)
-            in_use = InUseRead(
-                reading.total["in_use"],
-                {name: row["in_use"] for name, row in reading.tenants.items()},
-            )
-        except (KeyError, TypeError, AttributeError) as error:
+            counters = {"total": reading.total_counters, "tenants": reading.tenant_counters}
+            in_use = {
+                "total": reading.total["in_use"],
+                "tenants": {name: row["in_use"] for name, row in reading.tenants.items()},
+            }
+            read = msgspec.convert(counters, CountersRead), msgspec.convert(in_use, InUseRead)
+        except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise _unknown_form(error) from error
         self._writer.append(
             Operation(
                 op="read",
                 invoke_us=invoke_us,
                 complete_us=complete_us,
-                counters=CountersRead(
-                    dict(reading.total_counters),
-                    {name: dict(row) for name, row in reading.tenant_counters.items()},
-                ),
-                in_use=in_use,
+                counters=read[0],
+                in_use=read[1],
                 target=target,
             )
         )
@@ -219,9 +220,9 @@ def restart_of(document: Document, invoke_us: int, complete_us: int, target: int
         complete_us=complete_us,
         target=target,
         unexpected=True,
-        max_concurrent_calls=document["max_concurrent_calls"],
+        max_concurrent_calls=msgspec.convert(document["max_concurrent_calls"], Calls),
         tenants={
-            name: TenantLimits(row["max_concurrent_calls"], row["reserved_calls"], row["enabled"])
+            name: msgspec.convert({field: row[field] for field in _LIMITS}, TenantLimits)
             for name, row in document["tenants"].items()
             if row["configured"]
         },
