@@ -1,12 +1,17 @@
 """Shares, intervals and instants as planners read them."""
 
 import math
+import re
+from typing import Final
 
 from service.calls import US_PER_SECOND
 from simulator.planning.estimate import Estimate
+from simulator.planning.words import LEAST_PERCENTAGE
 from simulator.report.figures import NOTHING, THIN_SPACE, number
 from simulator.report.pages.blocks import Cell
 from simulator.scenario_file.units import format_duration
+
+_IN_GROUPS: Final = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 
 
 def share(value: float | None) -> str:
@@ -19,6 +24,8 @@ def share(value: float | None) -> str:
 def share_figure(value: float) -> str:
     """As :func:`share`, without its sign."""
     percentage = 100 * value
+    if 0 < percentage < LEAST_PERCENTAGE:
+        return f"<{THIN_SPACE}{LEAST_PERCENTAGE:f}"
     decimals = 2
     while decimals < 7 and 0 < percentage < 10 ** (1 - decimals):
         decimals += 1
@@ -59,6 +66,12 @@ def time_of(seconds: float, *, with_seconds: bool) -> str:
     hours, minute = divmod(minutes, 60)
     text = f"{hours}:{minute:02}"
     return f"{text}:{second:02}" if with_seconds else text
+
+
+def spaced(text: str) -> str:
+    """A text made for a terminal with figures as pages write them: ``1,234`` in groups, and no line
+    break before ``%``."""
+    return _IN_GROUPS.sub(THIN_SPACE, text).replace(" %", f"{THIN_SPACE}%")
 
 
 def seconds_of(us: int) -> float:
