@@ -1,11 +1,12 @@
 # Two commands do everything on a fresh machine with Python 3.11+ and make: `make run`, `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env run test soak check format lint types contracts lock baselines selftest bench clean
+.PHONY: help env run test soak check format lint types contracts lock baselines selftest bench peers clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/bench-peers
 # Fresh machines may forbid writing bytecode; without it every start of a program costs seconds.
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --compile
 
@@ -50,15 +51,25 @@ contracts: $(STAMP)
 selftest: $(STAMP) ## show that the checks catch every broken controller of the gallery
 	@$(BIN)/busyhour selftest
 
-bench: $(STAMP) ## the benchmarks, each beside its floor and a peer (takes minutes, wants a quiet machine)
+# In a directory of their own, off the environment's path: one of them brings a package named "tests".
+$(PEERS)/.installed: bench/peers/requirements.lock | $(STAMP)
+	@rm -rf $(PEERS)
+	@$(PIP_INSTALL) --require-hashes --no-deps --target $(PEERS) -r bench/peers/requirements.lock
+	@touch $@
+
+peers: $(PEERS)/.installed ## what some benchmarks compare with and the environment must not hold
+
+bench: $(STAMP) peers ## the benchmarks, each beside its floor and a peer (takes minutes, wants a quiet machine)
 	@for file in bench/*.py; do name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
 baselines: $(STAMP) ## renew reports/baselines from the oracle, to compare runs with
 	@$(BIN)/python -m simulator.compare.baselines reports/baselines
 
-lock: ## renew requirements.lock (needs uv)
+lock: ## renew the lock files (needs uv)
 	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --all-extras \
 	  --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-deps \
+	  --no-emit-index-url --no-header bench/peers/requirements.in --output-file bench/peers/requirements.lock
 
 clean: ## remove the environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

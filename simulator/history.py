@@ -18,6 +18,9 @@ import msgspec
 HISTORY: Final = "history.jsonl"
 """The name of a history in the directory of a run's reports."""
 
+HISTORIES: Final = "history-*.jsonl"
+"""Those of a run on several services, each with a limit of its own, in place of the one."""
+
 FORMAT: Final = "busyhour-history"
 VERSION: Final = 1
 
@@ -226,6 +229,12 @@ def read_history(path: Path) -> History:
     from simulator.history_reading import parse_history
 
     return parse_history(path.read_bytes(), str(path))
+
+
+def histories_in(directory: Path) -> list[Path]:
+    """The histories in the directory of a run's reports, in the order of its targets."""
+    several = sorted(directory.glob(HISTORIES), key=lambda path: (len(path.name), path.name))
+    return [path for path in (directory / HISTORY, *several) if path.is_file()]
 
 
 def as_line(operation: Operation) -> str:

@@ -143,6 +143,7 @@ def plan(scenario: str = "office", other: str = OTHER) -> Plan:
             CurvePoint(limit, share(per_mille)) for limit, per_mille in ((49, 11), (50, 9), (51, 7))
         ),
         curve=curve,
+        curve_replications=16,
         offered_erlangs=40.25,
         offered=tuple(
             OfferedInterval(place * 15 * MINUTE, (place + 1) * 15 * MINUTE, erlangs)

@@ -9,6 +9,7 @@ from service.calls import Event, Lookup
 from simulator.engines.lookups import LookupPlan
 from simulator.engines.schedule import ACCEPT, END, OFFER, START
 from simulator.history import OpName, OutcomeName
+from simulator.history_reading import ANSWERS
 from simulator.live.client import CALLS, Reply, event_path, offer_body
 from simulator.live.lives import Lives
 from simulator.live.meters import Meters
@@ -265,7 +266,7 @@ class Calls:
                 reply = await client.post_and_leave(path, body)
             else:
                 patience_s = None if patience_us is None else patience_us / 1e6
-                reply = await client.post(path, body, patience_s)
+                reply = _understood(op, await client.post(path, body, patience_s))
         finally:
             self._requests -= 1
             target.recorder.call(
@@ -286,6 +287,16 @@ class Calls:
 
     async def _until(self, due_us: int) -> None:
         await wait_until(due_us, self._now_us)
+
+
+def _understood(op: OpName, reply: Reply) -> Reply:
+    """The reply, or that nobody knows what it means: an answer that does not belong to ``op``."""
+    if reply.answer is None:
+        return reply
+    decision, reason = reply.answer.decision, reply.answer.reason
+    if decision in ANSWERS[op] and (decision != "rejected" or reason is not None):
+        return reply
+    return Reply("indefinite", reply.status, said=f"{decision} is no answer to this request")
 
 
 async def wait_until(due_us: int, now_us: Callable[[], int]) -> None:

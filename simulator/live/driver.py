@@ -104,7 +104,7 @@ class Driver:
             await self._leave()
             raise
         except Inconclusive:
-            await self._look_last()
+            await self._end_what_is_open()
             raise
 
     async def _play(self) -> None:
@@ -228,17 +228,20 @@ class Driver:
         """Look now and then which instance of the service it is; one that is silent is missed."""
         while True:
             await asyncio.sleep(PULSE_S)
-            with suppress(Inconclusive):
-                await self._notice(target)
+            await self._notice(target)
 
     async def _notice(self, target: LiveTarget) -> None:
+        """Raises :class:`Inconclusive` for a document that is no such service's."""
         async with self._one_by_one[id(target)]:
             invoke_us = self._now_us()
-            document = await target.client.capacity()
+            try:
+                document = await target.client.capacity()
+            except Inconclusive:
+                return
             target.recorder.notice(document, invoke_us, self._now_us(), target.place)
 
     async def _look_last(self) -> None:
-        """After a run that did not come to its end: were they the same services until now?"""
+        """Were they the same services until now?"""
         for target in self._firsts:
             if not target.recorder.is_whole:
                 with suppress(Inconclusive):
@@ -301,6 +304,10 @@ class Driver:
         task = asyncio.current_task()
         assert task is not None
         task.uncancel()
+        await self._end_what_is_open()
+
+    async def _end_what_is_open(self) -> None:
+        """After a run that did not come to its end, as far as it goes quickly."""
         with suppress(Exception):
             async with asyncio.timeout(INTERRUPT_S):
                 try:

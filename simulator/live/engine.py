@@ -218,7 +218,6 @@ class _Run:
                         timeout_s=settings.timeout_s,
                     )
                     clients.append(await client.__aenter__())
-                    await client.check_call_token()
                     groups[-1].append(LiveTarget(client, recorder, self._prefix, place))
             driver = Driver(
                 self._plan,

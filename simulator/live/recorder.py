@@ -58,6 +58,7 @@ class Recorder:
         self._before = before
         self._results = results
         self._seen = Seen(before, 0, None) if watched else None
+        self._instances = {before.get("instance")}
         self._answered_us = 0
         self._begun = 0
         self._under_way: dict[int, int] = {}
@@ -144,12 +145,22 @@ class Recorder:
         now = Seen(document, invoke_us, complete_us)
         try:
             if began_anew(self._seen, now):
+                self._refuse_one_seen_before(document.get("instance"))
                 restart = restart_of(document, self._seen.invoke_us, complete_us, target)
                 self._before = {"total": {}, "tenants": {}}
                 self._writer.append(restart)
         except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise _unknown_form(error) from error
         self._seen = now
+
+    def _refuse_one_seen_before(self, instance: str | None) -> None:
+        if instance is not None and instance in self._instances:
+            raise Inconclusive(
+                "an instance of the service answers again after another one: several services "
+                "share the address, each with calls and counters of its own; give every one of "
+                "them as a --target of its own"
+            )
+        self._instances.add(instance)
 
     def read(self, document: Document, invoke_us: int, complete_us: int, target: int) -> Reading:
         """A capacity document. Raises :class:`Inconclusive` when it lacks something."""

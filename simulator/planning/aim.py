@@ -16,8 +16,9 @@ from simulator.planning.target import Target
 ROOM_FOR_ALL: Final = MOST_CALLS
 """A limit that no run reaches."""
 
-_QUICK_WIDTH: Final = 16
-_WIDTH: Final = 3
+_QUICK_WIDTH: Final = 5
+"""Limits looked at together where a few cost little more than one; else halves serve best."""
+_WIDTH: Final = 1
 
 
 class Replicated(Protocol):
@@ -97,6 +98,8 @@ class Aim:
     def _least(
         self, meets: Callable[[int], bool], guess: int, count: int, step: int | None
     ) -> int | None:
+        # Known once there is one.
+        self.replications.prepare(1)
         quick = self.replications.is_quick
         hopeful = False
 
@@ -116,7 +119,7 @@ class Aim:
                 floor=self.floor,
                 ceiling=ROOM_FOR_ALL,
                 step=step or max(1, math.isqrt(guess) // (4 if quick else 2)),
-                width=_QUICK_WIDTH if quick and step is None else _WIDTH,
+                width=_QUICK_WIDTH if quick else _WIDTH,
             )
         except _Hopeless:
             return None

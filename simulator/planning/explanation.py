@@ -76,7 +76,7 @@ def worst_interval_reasons(plan: Plan) -> Iterator[str]:
     yield (
         f"has {_shares(worst, intervals)}. Calls in progress, were there always "
         f"room, average {there:,.1f} erlang there and {plan.offered_erlangs:,.1f} over the run. "
-        f"{_why(is_busier=there > plan.offered_erlangs)}"
+        f"{_why(plan, worst, there)}"
     )
     rest = plan.worst_with_room_for_all
     if rest is not None and rest.value > 0:
@@ -102,8 +102,11 @@ def _shares(worst: Interval, intervals: tuple[Interval, ...]) -> str:
     return text
 
 
-def _why(*, is_busier: bool) -> str:
-    if is_busier:
+def _why(plan: Plan, worst: Interval, erlangs: float) -> str:
+    average = plan.at_answer.blocking
+    if worst.blocking is not None and average is not None and worst.blocking.low <= average.value:
+        return "What it loses could be chance: its interval reaches down to the average of the run."
+    if erlangs > plan.offered_erlangs:
         return (
             "Blocking grows much faster than load, so the average over a run is made in its "
             "busiest part and thinned out by the calls of the rest."

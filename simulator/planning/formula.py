@@ -93,7 +93,7 @@ def erlang_b_formula(question: Question) -> Formula:
     )
     # Where nothing else stands in the way, every tenant loses alike.
     if reasons and not question.is_of_all:
-        reasons = ("it speaks of all calls together, and of no tenant by itself", *reasons)
+        reasons = ("one tenant by itself: it speaks of all calls together", *reasons)
     try:
         slots: int | None = servers_for_blocking(erlangs, value)
     except ValueError:

@@ -50,7 +50,8 @@ def formula_sentences(plan: Plan) -> Iterator[str]:
         whom = plan.target.tenant or "each tenant"
         yield (
             f"No formula gives {whom} by itself here: the exact one for caps and guaranteed minima "
-            "needs calls at random at a constant rate. What counts is the simulation."
+            "needs calls at random at a constant rate, and blocking over the whole run as the "
+            "target. What counts is the simulation."
         )
 
 

@@ -42,6 +42,8 @@ from simulator.statistics import tenant_rows
 from simulator.traffic import conditions_of
 
 _CURVE_POINTS: Final = 13
+_CURVE_REPLICATIONS: Final = 64
+"""Of the curve, where every limit is a run of its own."""
 _PRECISION_OF_TARGET: Final = 1 / 50
 
 Progress = Callable[[str, int, int], None]
@@ -186,7 +188,8 @@ class _Planner:
             limit: measure(limit, played[limit], aim.rows, self._clock, options.confidence)
             for limit in limits
         }
-        curve = self._curve(answer, min(count, FIRST_REPLICATIONS))
+        curve_count = count if aim.replications.is_quick else min(count, _CURVE_REPLICATIONS)
+        curve = self._curve(answer, curve_count)
         traffic = aim.replications.prepare(count)
         window_us = scenario.duration_us - scenario.warm_up_us
         erlangs = sum(each.window_held_us for each in traffic) / count / window_us
@@ -208,6 +211,7 @@ class _Planner:
             points=tuple(points.values()),
             target_values=tuple(self._value_at(limit, count) for limit in limits),
             curve=curve,
+            curve_replications=curve_count,
             offered_erlangs=erlangs,
             offered=self._offered(traffic),
             concurrency=concurrency_at(

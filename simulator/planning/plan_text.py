@@ -43,14 +43,15 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 def _around(plan: Plan) -> Iterator[str]:
     worst = plan.interval_us is not None
     is_further = not plan.is_of_all or plan.target.statistic not in (BLOCKING, TIME_CONGESTION)
-    target, of_all = (
-        (f"{aimed_at(plan):<34}", "blocking of all") if is_further else ("", "blocking")
-    )
+    width = max(34, len(aimed_at(plan)) + 2)
+    target, of_all = "", "blocking"
+    if is_further:
+        target, of_all = f"{aimed_at(plan):<{width}}", "blocking of all"
     head = f"  {'slots':>8}  {target}{of_all:<34}{'time congestion':<34}{'occupancy':>10}"
     yield head + ("  worst interval" if worst else "")
     for point, at_target in zip(plan.points, plan.target_values, strict=True):
         mark = "->" if point.max_concurrent_calls == plan.answer else "  "
-        target = f"{interval_text(at_target.value):<34}" if is_further else ""
+        target = f"{interval_text(at_target.value):<{width}}" if is_further else ""
         line = (
             f"{mark}{point.max_concurrent_calls:>8,}  {target}{interval_text(point.blocking):<34}"
             f"{interval_text(point.time_congestion):<34}{_value(point.occupancy):>10}"
@@ -108,7 +109,7 @@ def _sensitivity(plan: Plan, found: Sensitivity) -> Iterator[str]:
     for row in found.growth:
         yield _row(found, row)
     for note in found.notes:
-        yield f"  {note}"
+        yield _wrapped(f"  {note}")
 
 
 def _row(found: Sensitivity, row: SensitivityRow) -> str:
@@ -153,7 +154,7 @@ def _value(estimate: Estimate | None) -> str:
 
 
 def _wrapped(sentence: str) -> str:
-    indent = "  " if sentence.startswith("- ") else ""
+    indent = "  " if sentence.startswith(("- ", "  ")) else ""
     return fill(
         sentence,
         _WIDTH,

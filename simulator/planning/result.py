@@ -105,12 +105,13 @@ class Plan:
 
     ``points`` are the answer, the limit below it (unless the answer is the least there can be) and
     the one above, in rising order; ``target_values`` is the target's own statistic at each of them.
-    ``curve`` is that statistic at more limits, from fewer replications. ``least_possible`` is the
-    least limit that cannot be ruled out: the truth lies between it and ``answer`` at the confidence
-    asked for. ``worst_answer`` is the least limit with which the worst clock interval meets the
-    target too. ``with_room_for_all`` is what is left of the target's statistic where only tenants'
-    own limits reject, ``worst_with_room_for_all`` the blocking that is left in the answer's worst
-    interval. ``offered_erlangs`` was measured over the window where there is always room.
+    ``curve`` is that statistic at more limits, from ``curve_replications`` of them.
+    ``least_possible`` is the least limit that cannot be ruled out: the truth lies between it and
+    ``answer`` at the confidence asked for. ``worst_answer`` is the least limit with which the worst
+    clock interval meets the target too. ``with_room_for_all`` is what is left of the target's
+    statistic where only tenants' own limits reject, ``worst_with_room_for_all`` the blocking that
+    is left in the answer's worst interval. ``offered_erlangs`` was measured over the window where
+    there is always room.
     ``concurrency`` is that of the answer. ``formulas`` are Erlang B, then the one that knows more
     of the scenario, if there is any. ``explanation`` and ``assumptions`` are sentences.
     """
@@ -132,6 +133,7 @@ class Plan:
     points: tuple[Point, ...]
     target_values: tuple[CurvePoint, ...]
     curve: tuple[CurvePoint, ...]
+    curve_replications: int
     offered_erlangs: float
     offered: tuple[OfferedInterval, ...]
     concurrency: tuple[Concurrency, ...]

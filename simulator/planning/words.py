@@ -1,14 +1,21 @@
 """Figures of plans and sweeps as text."""
 
+from typing import Final
+
 from simulator.planning.estimate import Estimate
 from simulator.planning.measure import Interval
 from simulator.planning.result import OfferedInterval, Plan
 from simulator.scenario_file.units import format_duration
 
+LEAST_PERCENTAGE: Final = 1e-6
+"""Smaller ones are only said to be that."""
+
 
 def percent(value: float) -> str:
-    """A share in per cent, with as many decimals as make two figures."""
+    """A share in per cent, with as many decimals as make two figures; a very small one says so."""
     share = 100 * value
+    if 0 < share < LEAST_PERCENTAGE:
+        return f"<{LEAST_PERCENTAGE:f} %"
     decimals = 2
     while decimals < 7 and 0 < share < 10 ** (1 - decimals):
         decimals += 1
@@ -29,8 +36,8 @@ def span(interval: Interval | OfferedInterval) -> str:
 
 
 def aimed_at(plan: Plan) -> str:
-    """What the target speaks of: ``blocking``, ``blocking of acme``, ``blocking, worst tenant``."""
+    """What the target speaks of: ``blocking``, ``blocking of acme`` or ``of the worst tenant``."""
     statistic = plan.target.statistic.replace("_", " ")
     if plan.per_tenant:
-        return f"{statistic}, worst tenant"
+        return f"{statistic} of the worst tenant"
     return statistic if plan.target.tenant is None else f"{statistic} of {plan.target.tenant}"

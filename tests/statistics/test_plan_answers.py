@@ -1,12 +1,23 @@
 """Answers of simulated plans where theory knows the truth."""
 
+from dataclasses import replace
+
 import pytest
 
 from simulator.analytics.loss import erlang_b
+from simulator.planning.formula import FormulaKind
 from simulator.planning.plan import PlanOptions, plan
 from simulator.planning.result import Plan, PlanUnmet, Stopped
 from simulator.planning.target import Target
-from simulator.scenario import Deterministic, Exponential, Poisson, Redial, Scenario, Tenant
+from simulator.scenario import (
+    Deterministic,
+    Exponential,
+    Poisson,
+    RateProfile,
+    Redial,
+    Scenario,
+    Tenant,
+)
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
@@ -77,10 +88,7 @@ def test_an_answer_is_seldom_too_small() -> None:
 def test_holding_times_of_one_length_need_no_other_answer() -> None:
     """Erlang B is insensitive to the distribution of holding times."""
     base = poisson(20, hours=12, seed=2, hold_s=60)
-    fixed = Scenario(
-        **{name: getattr(base, name) for name in base.__slots__ if name != "tenants"},
-        tenants=(Tenant("acme", base.tenants[0].arrivals, Deterministic(60e6)),),
-    )
+    fixed = replace(base, tenants=(replace(base.tenants[0], hold=Deterministic(60e6)),))
     found = plan(fixed, PlanOptions(Target("blocking", 0.01, True), precision=5e-4))
     assert found.least_possible <= 30 <= found.answer  # B(20, 30) = 0.0085, B(20, 29) = 0.0130
     assert found.answer <= 31
@@ -88,20 +96,46 @@ def test_holding_times_of_one_length_need_no_other_answer() -> None:
 
 def test_redials_need_more_slots_than_the_formula_says() -> None:
     base = poisson(20, hours=12, seed=2, hold_s=60)
-    tenant = Tenant(
-        "acme",
-        base.tenants[0].arrivals,
-        Exponential(60e6),
-        redial=Redial(0.9, Exponential(5e6), 10),
-    )
-    stubborn = Scenario(
-        **{name: getattr(base, name) for name in base.__slots__ if name != "tenants"},
-        tenants=(tenant,),
-    )
+    redial = Redial(0.9, Exponential(5e6), 10)
+    stubborn = replace(base, tenants=(replace(base.tenants[0], redial=redial),))
     found = plan(stubborn, PlanOptions(Target("blocking", 0.01, True), max_replications=32))
     assert not found.erlang_b.holds
     assert found.erlang_b.slots == 30
     assert found.least_possible > 30
+
+
+def test_caps_and_minima_need_what_their_exact_formula_says() -> None:
+    base = poisson(8, hours=12, seed=6, hold_s=60)
+    capped = replace(base.tenants[0], max_concurrent_calls=14)
+    kept = replace(capped, tenant_id="beta", max_concurrent_calls=None, reserved_calls=4)
+    shared = replace(base, tenants=(capped, kept))
+    found = plan(shared, PlanOptions(Target("blocking", 0.03, True), per_tenant=True))
+    erlang_b, exact = found.formulas
+    assert not erlang_b.holds
+    assert exact.kind is FormulaKind.CAPS_AND_MINIMA
+    assert exact.holds
+    assert exact.slots is not None
+    assert found.least_possible <= exact.slots <= found.answer
+    assert found.answer - found.least_possible <= 2
+    value = found.target_at_answer
+    assert value.low < exact.at_answer < value.high
+
+
+def test_a_load_that_changes_slowly_needs_what_is_offered_at_each_instant() -> None:
+    """Over hours of calls of a minute, modified offered load is all but exact."""
+    rate = 20 / 60e6
+    profile = RateProfile((0, 4 * HOUR_US, 8 * HOUR_US), (0.6 * rate, 1.2 * rate, 0.9 * rate))
+    base = poisson(20, hours=12, seed=9, hold_s=60)
+    varying = replace(base, tenants=(replace(base.tenants[0], arrivals=profile),))
+    found = plan(varying, PlanOptions(Target("blocking", 0.01, True)))
+    erlang_b, followed = found.formulas
+    assert followed.kind is FormulaKind.MODIFIED_OFFERED_LOAD
+    assert followed.slots is not None
+    assert found.least_possible <= followed.slots <= found.answer
+    assert erlang_b.slots is not None
+    assert erlang_b.slots < found.least_possible
+    value = found.target_at_answer
+    assert value.low < followed.at_answer < value.high
 
 
 def test_what_cannot_be_shown_is_not_claimed() -> None:

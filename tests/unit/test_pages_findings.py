@@ -7,6 +7,7 @@ import pytest
 
 from simulator.planning.estimate import Estimate
 from simulator.planning.formula import FormulaKind
+from simulator.planning.plan_text import plan_lines
 from simulator.planning.result import CurvePoint
 from simulator.planning.target import Target
 from simulator.report.pages import Page, render
@@ -57,6 +58,22 @@ def test_a_plan_says_its_answer_and_how_sure_it_is() -> None:
         assert said in text
 
 
+def test_a_worst_interval_that_may_be_chance_is_not_explained_away() -> None:
+    found = plan()
+    low = Estimate(0.018, 0.0089, 0.027)
+    points = tuple(
+        replace(
+            each,
+            worst_interval=(worst := replace(each.intervals[2], blocking=low)),
+            intervals=(*each.intervals[:2], worst, each.intervals[3]),
+        )
+        for each in found.points
+    )
+    text = words(seen(plan_page(replace(found, points=points), "")))
+    assert "What it loses could be chance" in text
+    assert "Blocking grows much faster" not in text
+
+
 def test_calls_and_time_are_kept_apart() -> None:
     rows = table(seen(plan_page(plan(), "")), "around")
     assert rows[0][1:3] == ["Blocking (of calls)", "Time congestion (of time)"]
@@ -76,9 +93,17 @@ def test_the_curve_is_logarithmic_with_the_formula_beside_it() -> None:
         "Erlang B, for the average load",
         "Modified offered load, an approximation",
     ]
-    for line, formula in zip(lines[1:], found.formulas, strict=True):
-        assert line["values"] == list(formula.at_limits)
+    # By hand: halved at each step, as long as it is above the 0.0625 % at the end of the curve.
+    assert lines[1]["values"] == pytest.approx([0.06 / 2**place for place in range(7)])
+    assert lines[2]["values"] == [*(0.03 / 2**place for place in range(6)), None]
     assert [(mark["at"], mark["across"]) for mark in marks] == [(0.01, True), (50.0, False)]
+
+
+def test_the_curve_says_when_it_rests_on_fewer_runs() -> None:
+    said = "The curve rests on 16 of the 64 runs"
+    assert said in words(seen(plan_page(plan(), "")))
+    same = replace(plan(), curve_replications=64)
+    assert "The curve rests on" not in words(seen(plan_page(same, "")))
 
 
 def test_what_formulas_say_stands_beside_the_simulation() -> None:
@@ -90,13 +115,13 @@ def test_what_formulas_say_stands_beside_the_simulation() -> None:
     ]
 
 
-def test_formulas_are_not_followed_far_below_what_was_simulated() -> None:
+def test_formulas_are_not_followed_below_what_was_simulated() -> None:
     found = plan()
-    low = replace(found.erlang_b, at_limits=(1e-3, 1.3e-4, 1.2e-4, 1e-5, 0.0, 0.0, 0.0))
+    low = replace(found.erlang_b, at_limits=(1e-2, 1e-3, 6e-4, 1e-5, 0.0, 0.0, 0.0))
     lines = chart(seen(plan_page(replace(found, formulas=(low,)), "")), "curve-chart")["lines"]
     assert isinstance(lines, list)
-    # The least simulated share is 0.0625 %, a tenth of it is the end.
-    assert lines[1]["values"] == [1e-3, 1.3e-4, 1.2e-4, None, None, None, None]
+    # The least simulated share is 0.0625 %.
+    assert lines[1]["values"] == [1e-2, 1e-3, None, None, None, None, None]
     nothing = replace(found.erlang_b, at_limits=(0.0,) * 7)
     lines = chart(seen(plan_page(replace(found, formulas=(nothing,)), "")), "curve-chart")["lines"]
     assert isinstance(lines, list)
@@ -337,3 +362,13 @@ def test_shares_of_every_size_can_be_read() -> None:
     rows = table(seen(plan_page(replace(found, points=points), "")), "around")
     assert rows[2][1].startswith("0.0012 %")
     assert rows[2][2].startswith("100.00 %")
+
+
+def test_a_share_too_small_to_read_says_so() -> None:
+    found = plan()
+    nearly_none = replace(found.erlang_b, at_answer=3e-12)
+    page = plan_page(replace(found, formulas=(nearly_none,)), "")
+    assert table(seen(page), "formula-table")[2][2] == "< 0.000001 %"
+    lines = "\n".join(plan_lines(replace(found, formulas=(nearly_none,))))
+    assert " <0.000001 %" in lines
+    assert "Erlang B" in lines

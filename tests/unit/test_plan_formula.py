@@ -153,7 +153,7 @@ def test_everything_else_it_does_not_know_of_is_named(scenario: Scenario, said: 
 def test_it_speaks_of_one_tenant_only_where_all_lose_alike(aim: dict[str, object]) -> None:
     assert asked(BASE, **aim).holds  # type: ignore[arg-type]
     capped = asked(with_tenant(max_concurrent_calls=9), **aim)  # type: ignore[arg-type]
-    assert "of no tenant by itself" in capped.unknown[0]
+    assert "one tenant by itself" in capped.unknown[0]
     assert len(capped.unknown) == 2
 
 

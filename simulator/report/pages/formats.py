@@ -6,6 +6,7 @@ from typing import Final
 
 from service.calls import US_PER_SECOND
 from simulator.planning.estimate import Estimate
+from simulator.planning.words import LEAST_PERCENTAGE
 from simulator.report.figures import NOTHING, THIN_SPACE, number
 from simulator.report.pages.blocks import Cell
 from simulator.scenario_file.units import format_duration
@@ -23,6 +24,8 @@ def share(value: float | None) -> str:
 def share_figure(value: float) -> str:
     """As :func:`share`, without its sign."""
     percentage = 100 * value
+    if 0 < percentage < LEAST_PERCENTAGE:
+        return f"<{THIN_SPACE}{LEAST_PERCENTAGE:f}"
     decimals = 2
     while decimals < 7 and 0 < percentage < 10 ** (1 - decimals):
         decimals += 1

@@ -33,8 +33,6 @@ from simulator.report.pages.plan_words import (
 
 _LOG_FROM: Final = 20
 """A curve whose values differ by more than this factor is drawn on a log scale."""
-_LOG_BELOW: Final = 10
-"""How far a formula is followed below the least value that was simulated."""
 FORMULA_LABELS: Final = {
     FormulaKind.ERLANG_B: "Erlang B, for the average load",
     FormulaKind.CAPS_AND_MINIMA: "Exact for caps and minima",
@@ -58,8 +56,8 @@ def curve_section(plan: Plan) -> Section | None:
             shape=Shape.DOTTED_LINE,
         )
     ]
-    least = min(above, default=1.0) / _LOG_BELOW if log else 0.0
-    lines += _formula_lines(plan, least)
+    # What was simulated says how far down a log scale is of interest.
+    lines += _formula_lines(plan, min(above) if log else 0.0)
     first, last = plan.curve[0], plan.curve[-1]
     sentence = (
         f"From {number(first.max_concurrent_calls)} to {slots_words(last.max_concurrent_calls)}, "
@@ -78,21 +76,31 @@ def curve_section(plan: Plan) -> Section | None:
             target_mark(plan),
             Mark(number(plan.answer), float(plan.answer), tone=3),
         ),
-        note=(
-            f"The band is the interval at {formats.confidence(plan.confidence)} from the spread "
-            "between runs. The curve rests on fewer runs than the answer, so its band is wider."
-        ),
+        note=_curve_note(plan),
     )
     return Section("curve", "Blocking against capacity", (chart,))
 
 
+def _curve_note(plan: Plan) -> str:
+    note = (
+        f"The band is the interval at {formats.confidence(plan.confidence)} from the spread "
+        "between runs."
+    )
+    if plan.curve_replications < plan.replications:
+        note += (
+            f" The curve rests on {number(plan.curve_replications)} of the "
+            f"{number(plan.replications)} runs, so it differs a little from the answer's figures."
+        )
+    return note
+
+
 def _formula_lines(plan: Plan, least: float) -> Iterator[Line]:
-    """What formulas say that speak of the target, as far as it is above ``least``."""
+    """What formulas say that speak of the target, as far as it is not below ``least``."""
     for tone, formula in zip((6, 4), plan.formulas, strict=False):
         is_erlang_b = formula.kind is FormulaKind.ERLANG_B
         if is_erlang_b and not (plan.is_of_all or formula.holds):
             continue
-        values = tuple(value if value > least else None for value in formula.at_limits)
+        values = tuple(value if value >= least else None for value in formula.at_limits)
         if any(value is not None for value in values):
             label = FORMULA_LABELS[formula.kind]
             yield Line(label, values, tone=tone, dashed=is_erlang_b)

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def write(page: Page, path: Path) -> None:
         raise
 
 
+@cache
 def _template() -> Any:
     made = environment()
     made.globals.update(
