@@ -80,6 +80,7 @@ class Driver:
         self._kills = kills
         self._service = service
         self._progress = progress
+        self._groups = groups
         self._firsts = [group[0] for group in groups]
         self._one_by_one = {id(target): asyncio.Lock() for target in self._firsts}
         targets = tuple(target for group in groups for target in group)
@@ -222,7 +223,9 @@ class Driver:
         async with self._one_by_one[id(target)]:
             invoke_us = self._now_us()
             document = await target.client.capacity()
-            return target.recorder.read(document, invoke_us, self._now_us(), target.place)
+            now_us = self._now_us()
+            self._forget(target, target.recorder.notice(document, invoke_us, now_us, target.place))
+            return target.recorder.read(document, invoke_us, now_us, target.place)
 
     async def _watch(self, target: LiveTarget) -> None:
         """Look now and then which instance of the service it is; one that is silent is missed."""
@@ -238,7 +241,14 @@ class Driver:
                 document = await target.client.capacity()
             except Inconclusive:
                 return
-            target.recorder.notice(document, invoke_us, self._now_us(), target.place)
+            restart = target.recorder.notice(document, invoke_us, self._now_us(), target.place)
+            self._forget(target, restart)
+
+    def _forget(self, first: LiveTarget, restart: Operation | None) -> None:
+        """Of a restart that was noticed: the calls of that service are gone."""
+        if restart is not None:
+            group = next(group for group in self._groups if group[0] is first)
+            self.calls.forgotten(restart.invoke_us, group)
 
     async def _look_last(self) -> None:
         """Were they the same services until now?"""
@@ -259,7 +269,8 @@ class Driver:
             for target, token in zip(self._firsts, begun, strict=True):
                 target.recorder.restarted(from_us, self._now_us(), target.place)
                 target.recorder.written(token)
-        self.calls.forgotten(from_us)
+        for group in self._groups:
+            self.calls.forgotten(from_us, group)
         await asyncio.sleep(self._plan.wall_us(kill.restart_after_us) / 1e6)
         await _to_its_end(service.start_again)
         self.restarts += 1

@@ -76,6 +76,25 @@ def test_limits_changed_before_a_restart_was_noticed_hide_those_it_came_with(
     assert kinds(changed, *asked[1:2], later) == [alarm]
 
 
+def admitted(call_id: str, at_us: int) -> Operation:
+    return Operation(
+        op="offer", call_id=call_id, tenant_id="a", invoke_us=at_us, complete_us=at_us + 10,
+        decision="admitted",
+    )  # fmt: skip
+
+
+def test_what_a_restart_does_not_tell_is_as_in_the_beginning_or_as_before() -> None:
+    """The limit was lowered from three to one, and whether the service kept that is its affair."""
+    lowered = Operation(op="limits", invoke_us=0, complete_us=10, max_concurrent_calls=1)
+    three = [admitted(f"c{number}", 400 + 20 * number) for number in range(3)]
+    assert kinds(lowered, *three) == ["over_admission"]
+    for told in ({}, {"tenants": {"a": OPEN}}):
+        assert kinds(lowered, restart(100, 300, **told), *three) == []
+    one = {"max_concurrent_calls": 1}
+    assert kinds(lowered, restart(100, 300, **one), *three) == ["over_admission"]
+    assert kinds(lowered, restart(100, 300, **one), three[0]) == []
+
+
 @pytest.mark.parametrize("complete", [True, False])
 def test_of_two_reads_at_once_either_may_have_been_first(complete: bool) -> None:
     """Somebody else was counted between them; both are older than the first call written down."""
