@@ -157,7 +157,7 @@ def played_often_looked_at(trace: CallTrace, world: World, **how: Any) -> Played
         return play(trace, Path(directory), world=world, **how)
 
 
-MOST_CUTS: Final = 40
+MOST_CUTS: Final = 15
 
 
 def assert_no_alarm_in_any_part(history: History, seed: int) -> None:
