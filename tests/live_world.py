@@ -8,6 +8,7 @@ import asyncio
 import random
 import selectors
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -400,9 +401,10 @@ def play(
         if cancel_at_us is not None:
             loop.call_at(cancel_at_us / 1e6, task.cancel)
         (raised,) = await asyncio.gather(task, return_exceptions=True)
-        for recorder in recorders:
-            recorder.close(loop.now_us)
-        if isinstance(raised, asyncio.CancelledError | Inconclusive):
+        with suppress(OSError):
+            for recorder in recorders:
+                recorder.close(loop.now_us)
+        if isinstance(raised, asyncio.CancelledError | Inconclusive | OSError):
             return driver, str(raised)
         if raised is not None:
             raise raised
