@@ -164,9 +164,9 @@ def clock_steps(earlier: Read, later: Read) -> Iterator[Suspicion]:
     if not least - slack_us <= passed_us <= most + slack_us:
         yield Suspicion(
             TOTAL,
-            f"the service's clock went on by {passed_us / US_PER_SECOND:.3f} s, and the one here by "
-            f"{least / US_PER_SECOND:.3f} s to {most / US_PER_SECOND:.3f} s: it jumped, or one of "
-            "the machines slept",
+            f"the service's clock went on by {passed_us / US_PER_SECOND:.3f} s, and the one here "
+            f"by {least / US_PER_SECOND:.3f} s to {most / US_PER_SECOND:.3f} s: it jumped, or one "
+            "of the machines slept",
         )
 
 
