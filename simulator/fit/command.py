@@ -57,7 +57,7 @@ def fit(request: FitRequest) -> int:
             cycle=cycle_of(request),
             blocking=request.blocking,
             seed=request.seed,
-            progress=lambda step: progress(f"fitting: {step},", 0, 0),
+            progress=lambda done, total: progress("fitting", done, total),
         )
         text = _text(request, log, fitted)
         with _Part(request.output, text) as part:

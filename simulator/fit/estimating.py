@@ -49,14 +49,14 @@ def fit_log(
     cycle: Cycle | None = None,
     blocking: float = BLOCKING,
     seed: int = 1,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Fitted:
     """Everything that is estimated from a log, which must hold a call.
 
     ``cycle`` is what the rate profile repeats (None: a week if the log spans one, else nothing),
     ``blocking`` the target of the suggested limit, ``seed`` that of the scenario. ``progress``
-    hears what is being done. Raises :class:`NothingToFit` for a log whose calls start at a single
-    instant, and :class:`~simulator.fit.capacity.TrafficTooGreat`.
+    is told how many tenants are fitted, of how many. Raises :class:`NothingToFit` for a log whose
+    calls start at a single instant, and :class:`~simulator.fit.capacity.TrafficTooGreat`.
     """
     wall = log.wall_us()
     if not len(log) or wall.min() == wall.max():
@@ -70,7 +70,6 @@ def fit_log(
     # Wall time may step back where summer time ends, so the ends need not be the extremes.
     first, last = int(wall.min()), int(wall.max())
     grid = make_grid(first, last, weekday, cycle, (last - first) // max(1, len(log) - 1))
-    progress("rate profiles")
     offers = [np.sort(wall[arrivals & (log.tenant == place)]) for place in range(len(log.tenants))]
     counts = np.array([counts_of(grid, each) for each in offers])
     rates = fit_rates(grid, counts, [bunching_of(grid, each) for each in offers])
@@ -78,11 +77,10 @@ def fit_log(
     pool = _Pool(log)
     tenants = []
     for place, name in enumerate(scenario_ids(log.tenants)):
-        progress(f"tenant {name}")
+        progress(place, len(log.tenants))
         own = log.tenant == place
         tenants.append(_tenant(log, pool, own, arrivals, place, name, rates[place]))
     total = counts.sum(axis=0)
-    progress("dispersion")
     dispersion = dispersion_of(grid, np.sort(wall[arrivals]), tenants, log.resolution_us)
     fitted = Fitted(
         grid=grid,

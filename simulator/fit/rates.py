@@ -16,9 +16,10 @@ Bools = npt.NDArray[np.bool_]
 
 DAY_US: Final = 86_400_000_000
 WEEK_US: Final = 7 * DAY_US
+_SECOND_US: Final = 1_000_000
 _QUARTER_US: Final = 900_000_000
 _SLOTS_US: Final = (
-    1_000_000,
+    _SECOND_US,
     10_000_000,
     60_000_000,
     300_000_000,
@@ -49,8 +50,8 @@ def make_grid(
     call, and half of the mean gap ``gap_us`` before and after, within the slots that these lie in;
     without that the rate of a slot that begins or ends with such a call would have no bound. A
     cycle of a week is taken from a week on, in whole quarters of an hour, else the profile follows
-    the log; ``weekday`` is that of wall time 0 (0 is Monday; None where the log has no dates: weeks
-    and days begin at its 0).
+    the log, to its last second. ``weekday`` is that of wall time 0 (0 is Monday; None where the log
+    has no dates: weeks and days begin at its 0).
     """
     span = last_us - first_us
     if cycle is None:
@@ -62,7 +63,7 @@ def make_grid(
     from_us = max(begin, first_us - gap_us // 2)
     until_us = min(end, last_us + 1 + gap_us // 2)
     if cycle is Cycle.SPAN:
-        length, offset = end - begin, -begin
+        length, offset = -(-(until_us - begin) // _SECOND_US) * _SECOND_US, -begin
     elif cycle is Cycle.DAY:
         length, offset = DAY_US, 0
     else:

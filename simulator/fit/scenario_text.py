@@ -78,7 +78,7 @@ def _head(fitted: Fitted, command: str, remarks: Iterable[str]) -> Iterator[str]
 
 def _duration(fitted: Fitted) -> Iterator[str]:
     if fitted.grid.cycle is Cycle.SPAN:
-        yield from _comment(f"The span of the log in whole slots; it starts at {fitted.starts}.")
+        yield from _comment(f"The span of the log; it starts at {fitted.starts}.")
     else:
         yield from _comment(
             f"One {fitted.grid.cycle.value}, from {fitted.starts}; a longer run repeats it."

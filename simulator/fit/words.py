@@ -52,12 +52,10 @@ def wrapped(text: str, start: str = "", further: str | None = None) -> list[str]
     return [line.replace("\xa0", " ") for line in lines]
 
 
-def at_of(at_us: int, weekday: int | None) -> str:
-    """An instant of the profile as people say it: ``Tue 08:00``, or ``1d8h`` without dates."""
+def at_of(at_us: int, weekday: int) -> str:
+    """An instant since the midnight of a weekday as people say it: ``Tue 08:00``."""
     days, rest = divmod(at_us, DAY_US)
     minutes, seconds = divmod(rest // 1_000_000, 60)
-    if weekday is None:
-        return format_duration(at_us)
     clock = f"{minutes // 60:02}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
     return f"{WEEKDAYS[(weekday + days) % 7]} {clock}"
 

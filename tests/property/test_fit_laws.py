@@ -57,7 +57,7 @@ def test_steps_are_the_likeliest_of_all_ways_to_cut(
 ) -> None:
     """Against every way to cut a short profile into two, and never too short ones."""
     exposure = np.ones(len(counts))
-    exposure[0] = 0.1
+    exposure[0] = 0.125
     steps = segments(np.array(counts, np.int64), exposure, least, bunching)
     assert steps[0] == 0
     assert steps == sorted(set(steps))
