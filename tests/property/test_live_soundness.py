@@ -25,7 +25,8 @@ from simulator.live.plan import ClientFaults
 from simulator.scenario import CancelFault, ServiceKill
 from simulator.statistics import statistics_of
 from simulator.trace import CallTrace, Conditions
-from tests.live_world import Anew, Played, World, drawn_world, kinds, play
+from tests.live_play import Anew, Played, drawn_world, kinds, play
+from tests.live_world import World
 from tests.strategies import seeded_trace, traces
 
 

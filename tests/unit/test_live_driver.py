@@ -18,7 +18,8 @@ from simulator.results import Fate
 from simulator.scenario import CancelFault, DeliveryFault, ServiceKill
 from simulator.selftest import GALLERY
 from simulator.trace import NEVER, AfterOn, CallTrace, DeliveryAction, LimitsChange, TraceTenant
-from tests.live_world import World, kinds, play
+from tests.live_play import kinds, play
+from tests.live_world import World
 from tests.strategies import Row, conditions, make_trace
 
 MS = 1000
