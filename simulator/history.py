@@ -196,29 +196,46 @@ class HistoryWriter:
     """
 
     def __init__(self, path: Path, header: HistoryHeader) -> None:
+        self._path = path
         self._file = path.open("wb")
         self._operations = 0
         self._file.write(_encoder.encode(header) + b"\n")
-        self._file.flush()
+        self.flush()
 
     def append(self, operation: Operation) -> None:
         """Write one operation that was completed or given up."""
-        self._file.write(_encoder.encode(operation) + b"\n")
+        try:
+            self._file.write(_encoder.encode(operation) + b"\n")
+        except OSError as error:
+            raise self._named(error) from None
         self._operations += 1
 
     def flush(self) -> None:
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._named(error) from None
+
+    def _named(self, error: OSError) -> OSError:
+        """The error with the file it is about, which writing leaves out."""
+        return OSError(error.errno, error.strerror, str(self._path))
 
     def close(self) -> None:
         """Say that nothing is missing, and close the file; closing twice does nothing."""
         if self._file.closed:
             return
-        with self._file:
-            self._file.write(_encoder.encode(Closing(operations=self._operations)) + b"\n")
+        try:
+            with self._file:
+                self._file.write(_encoder.encode(Closing(operations=self._operations)) + b"\n")
+        except OSError as error:
+            raise self._named(error) from None
 
     def abandon(self) -> None:
         """Close the file without the closing line: operations under way are not in it."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._named(error) from None
 
     def __enter__(self) -> "HistoryWriter":
         return self

@@ -95,7 +95,8 @@ class Driver:
     async def run(self) -> None:
         """Play the whole plan, end what is left, and read the counters.
 
-        Raises :class:`Inconclusive`. When it is cancelled it still ends the calls it holds.
+        Raises :class:`Inconclusive`, and OSError when a history cannot be written. Whatever ends
+        it, it still ends the calls it holds.
         """
         try:
             await self._play()
@@ -104,7 +105,7 @@ class Driver:
         except asyncio.CancelledError:
             await self._leave()
             raise
-        except Inconclusive:
+        except Exception:
             await self._end_what_is_open()
             raise
 

@@ -1,13 +1,10 @@
 """A live run from the services' set-up to their last counters."""
 
 import asyncio
-import gc
 import secrets
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +30,12 @@ from simulator.live.driver import Driver
 from simulator.live.meters import DriverFigures, Meters, Spread
 from simulator.live.options import LiveSettings
 from simulator.live.plan import ClientFaults, Plan
+from simulator.live.process import (
+    allow_files,
+    interruptible,
+    loop_factory,
+    quiet_collector,
+)
 from simulator.live.recorder import Document, Reading, Recorder
 from simulator.live.service import OwnLiveService
 from simulator.measured import asleep_s
@@ -102,7 +105,7 @@ class LiveEngine:
 
         Raises :class:`Inconclusive`; what was measured until then is in the histories.
         """
-        _allow_files()
+        allow_files()
         plan = Plan(trace, self.settings.speed, ClientFaults.of(scenario))
         with ExitStack() as stack:
             own: OwnLiveService | None = None
@@ -195,8 +198,8 @@ class _Run:
                 for path, group in zip(self._paths, self._groups, strict=True)
             ]
             try:
-                with _quiet_collector(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                    driver = runner.run(_interruptible(self._drive(recorders, progress)))
+                with quiet_collector(), asyncio.Runner(loop_factory=loop_factory()) as runner:
+                    driver = runner.run(interruptible(self._drive(recorders, progress)))
             finally:
                 # Whatever ended the run, what was under way is written down as given up.
                 for recorder in recorders:
@@ -309,63 +312,3 @@ def _state(at_us: int, reading: Reading, names: Sequence[str]) -> CheckpointStat
         counters={name: counters(reading.tenant_counters.get(name, {})) for name in names},
         total_counters=counters(reading.total_counters),
     )
-
-
-async def _interruptible(work: Any) -> Any:
-    """Await ``work``; SIGINT and SIGTERM cancel it, and then raise KeyboardInterrupt."""
-    if threading.current_thread() is not threading.main_thread():
-        return await work
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    stopped = False
-
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        task.cancel()
-
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if stopped:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
-
-
-def _allow_files() -> None:
-    """Take as many open files as the system allows: each request under way needs a connection."""
-    try:
-        import resource
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it is installed; it sends about twice as many events a second."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-@contextmanager
-def _quiet_collector() -> Iterator[None]:
-    """Keep what is there already out of the collector's sight: each look at it is a stall."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -9,6 +9,7 @@ import msgspec
 from service.calls import COUNTER_NAMES
 from simulator.engines import Inconclusive
 from simulator.history import (
+    CALL_OPS,
     Calls,
     CountersRead,
     HistoryDeadlines,
@@ -23,6 +24,9 @@ from simulator.live.instances import Seen, began_anew
 Document = dict[str, Any]
 
 _NO_ANSWER: Final = "indefinite"
+_ANSWERED: Final = (*CALL_OPS, "limits")
+"""Operations whose answers tell which service gave them."""
+
 _LIMITS: Final = ("max_concurrent_calls", "reserved_calls", "enabled")
 
 
@@ -70,6 +74,7 @@ class Recorder:
         self._seen = Seen(before, 0, None) if watched else None
         self._instances = {before.get("instance")}
         self._answered_us = 0
+        self._lost = False
         self._begun = 0
         self._under_way: dict[int, int] = {}
 
@@ -80,7 +85,7 @@ class Recorder:
         Of a service that somebody else runs, only a document shows that it still was the same.
         """
         noticed = self._seen is None or self._seen.invoke_us >= self._answered_us
-        return noticed and not self._under_way
+        return noticed and not self._under_way and not self._lost
 
     def close(self, now_us: int) -> None:
         """End the history, as one that is cut off where it may not be whole."""
@@ -112,8 +117,14 @@ class Recorder:
         if self._seen is not None:
             # A restart since then would be noticed only with the next document.
             settled_us = min(settled_us, self._seen.invoke_us)
-        self._writer.append(Operation(op="settled", invoke_us=settled_us, complete_us=now_us))
-        self._writer.flush()
+        self.append(Operation(op="settled", invoke_us=settled_us, complete_us=now_us))
+        if self._lost:
+            return
+        try:
+            self._writer.flush()
+        except OSError:
+            self._lost = True
+            raise
 
     def call(
         self, op: OpName, call_id: str, invoke_us: int, complete_us: int, reply: Reply, **more: Any
@@ -139,9 +150,19 @@ class Recorder:
         )
 
     def append(self, operation: Operation) -> None:
-        if operation.result != _NO_ANSWER and operation.complete_us is not None:
-            self._answered_us = max(self._answered_us, operation.complete_us)
-        self._writer.append(operation)
+        """Write an operation down. Raises OSError, once: what comes after that is lost.
+
+        So the calls that a run holds can still be ended.
+        """
+        if self._lost:
+            return
+        if operation.op in _ANSWERED and operation.result != _NO_ANSWER:
+            self._answered_us = max(self._answered_us, operation.complete_us or 0)
+        try:
+            self._writer.append(operation)
+        except OSError:
+            self._lost = True
+            raise
 
     def notice(
         self, document: Document, invoke_us: int, complete_us: int, target: int
@@ -161,7 +182,7 @@ class Recorder:
                 self._refuse_one_seen_before(document.get("instance"))
                 restart = restart_of(document, self._seen.invoke_us, complete_us, target)
                 self._before = {"total": {}, "tenants": {}}
-                self._writer.append(restart)
+                self.append(restart)
         except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise _unknown_form(error) from error
         self._seen = now
@@ -188,7 +209,7 @@ class Recorder:
             read = msgspec.convert(counters, CountersRead), msgspec.convert(in_use, InUseRead)
         except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise _unknown_form(error) from error
-        self._writer.append(
+        self.append(
             Operation(
                 op="read",
                 invoke_us=invoke_us,
@@ -203,7 +224,7 @@ class Recorder:
     def restarted(self, invoke_us: int, complete_us: int, target: int) -> None:
         """The service lost its state in between, and with it what was counted before the run."""
         self._before = {"total": {}, "tenants": {}}
-        self._writer.append(
+        self.append(
             Operation(op="restart", invoke_us=invoke_us, complete_us=complete_us, target=target)
         )
 

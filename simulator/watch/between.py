@@ -7,9 +7,12 @@ and after it allow: a number that only grows was then somewhere between its two 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from service.calls import COUNTERS, MINUTES_PROCESSED, Counter
-from simulator.watch.documents import Capacity, CapacityRow, Debug, Figures
+from service.calls import COUNTERS, MINUTES_PROCESSED, US_PER_SECOND, Counter
+from simulator.watch.documents import Capacity, CapacityRow, Debug, Figures, Read
 from simulator.watch.laws import DEBUG, TOTAL, Suspicion, Violation, name_of
+
+DRIFT = 0.001
+"""How much two clocks may differ in speed; quartz differs by a hundredth of that."""
 
 _GROWING = tuple(spec.counter for spec in COUNTERS if not spec.is_gauge)
 _BEFORE_THE_ANSWER = (
@@ -143,6 +146,28 @@ def sum_laws(
                 f"tenant {tenant_id}",
                 f"{figures[Counter.ACTIVE_CALLS]} calls are active, of all tenants {most} at most",
             )
+
+
+def clock_steps(earlier: Read, later: Read) -> Iterator[Suspicion]:
+    """A service's clock that did not go on as the monitor's did.
+
+    It may be the clock that jumped, which spoils minutes and deadlines, or a machine that slept.
+    """
+    before, after = earlier.document, later.document
+    assert isinstance(before, Capacity)
+    assert isinstance(after, Capacity)
+    if before.clock != "system" or after.clock != "system":
+        return
+    least, most = later.sent_us - earlier.received_us, later.received_us - earlier.sent_us
+    slack_us = DRIFT * most + 2  # instants are cut to whole microseconds
+    passed_us = after.at_us - before.at_us
+    if not least - slack_us <= passed_us <= most + slack_us:
+        yield Suspicion(
+            TOTAL,
+            f"the service's clock went on by {passed_us / US_PER_SECOND:.3f} s, and the one here "
+            f"by {least / US_PER_SECOND:.3f} s to {most / US_PER_SECOND:.3f} s: it jumped, or one "
+            "of the machines slept",
+        )
 
 
 def capacity_steps(before: Capacity, after: Capacity) -> Iterator[Violation | Suspicion]:

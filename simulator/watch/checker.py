@@ -8,6 +8,7 @@ from service.calls import Counter
 from simulator.watch.between import (
     Span,
     capacity_steps,
+    clock_steps,
     debug_within,
     flow_laws,
     grown_laws,
@@ -127,6 +128,7 @@ class Watch:
             assert isinstance(before, Capacity)
             assert isinstance(after, Capacity)
             if earlier.stretch == later.stretch:
+                yield from clock_steps(earlier.read, later.read)
                 yield from capacity_steps(before, after)
         if frames:
             self._last_frame = frames[-1]

@@ -20,11 +20,9 @@ from enum import Enum, auto
 from typing import Final
 
 from service.calls import PUBLISHED, Counter
+from simulator.watch.between import DRIFT
 from simulator.watch.documents import Capacity, Figures, Live, Poll, Read
 from simulator.watch.laws import TOTAL, Suspicion
-
-DRIFT: Final = 0.001
-"""How much two clocks may differ in speed; quartz differs by a hundredth of that."""
 
 _BACKBONE: Final = (Counter.ACCEPTED_CALLS, Counter.STARTED_CALLS, Counter.ENDED_CALLS)
 _GROWING: Final = tuple(spec.counter for spec in PUBLISHED if not spec.is_gauge)

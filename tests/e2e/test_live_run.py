@@ -1,4 +1,4 @@
-"""``busyhour run --engine live`` as a process, against real services, sound and broken ones.
+"""``busyhour run --engine live`` against real services, sound and broken ones.
 
 Nothing here depends on how quick the machine is: a loaded one makes a run inconclusive, so what is
 asserted is what holds regardless: no alarm, a whole history, an exit code that is documented.
@@ -24,8 +24,8 @@ from tests.e2e.running import (
     TOKENS,
     VIRTUAL,
     Ended,
-    busyhour,
     environment,
+    in_process,
     service,
 )
 
@@ -61,7 +61,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def live(path: Path, *options: object, **env: str) -> Ended:
-    return busyhour(
+    return in_process(
         "run", path, "--engine", "live", "--speed", 10, *options,
         cwd=path.parent, env={**TOKENS, **env},
     )  # fmt: skip
@@ -101,7 +101,7 @@ def test_a_service_of_its_own_is_driven_and_judged(small: Path) -> None:
     "name", ["live-lost-events", "live-retries", "live-cancelled", "live-redial-backoff"]
 )
 def test_shipped_faults_raise_no_alarm(name: str, tmp_path: Path) -> None:
-    ended = busyhour(
+    ended = in_process(
         "run", SCENARIOS / "live" / f"{name}.yaml", "--engine", "live", "--set", "duration=1m",
         cwd=tmp_path,
     )  # fmt: skip
@@ -248,12 +248,12 @@ def test_what_only_live_plays_is_refused_elsewhere(tmp_path: Path) -> None:
         ("live-cancelled", "client_cancelled need --engine live"),
         ("live-smoke", "offer_latency_p50_ms needs --engine live"),
     ):
-        ended = busyhour(
+        ended = in_process(
             "run", SCENARIOS / "live" / f"{name}.yaml", "--engine", "inproc", cwd=tmp_path
         )
         assert ended.code == 2
         assert said in ended.err
-    ended = busyhour(
+    ended = in_process(
         "run", SCENARIOS / "live" / "live-restart.yaml", "--engine", "live",
         "--target", "http://127.0.0.1:1", cwd=tmp_path, env=TOKENS,
     )  # fmt: skip

@@ -26,8 +26,8 @@ from tests.e2e.running import (
     VIRTUAL,
     Ended,
     Running,
-    busyhour,
     environment,
+    in_process,
     service,
 )
 
@@ -60,13 +60,13 @@ def broken(name: str) -> Iterator[str]:
 
 
 def probe(url: str, cwd: Path, *options: object, limit: int = LIMIT, **env: str) -> Ended:
-    return busyhour(
+    return in_process(
         "probe", "--target", url, "--limit", limit, *options, cwd=cwd, env={**TOKENS, **env}
     )
 
 
 def watch(url: str, cwd: Path, *options: object, **env: str) -> Ended:
-    return busyhour(
+    return in_process(
         "watch", "--target", url, "--interval", "1ms", *options, cwd=cwd, env={**TOKENS, **env}
     )
 

@@ -210,15 +210,22 @@ def test_restarts_are_told_by_instance_or_clock_and_never_alarm(
     assert told == sum(restart for _, _, restart in polls[1:])
 
 
-def test_a_machine_that_slept_under_the_service_is_no_restart() -> None:
-    """Its clock stood still meanwhile, as a process that began later would have it."""
-    world, watch = World(True), Watch()
+@pytest.mark.parametrize("asleep_us", [3_600_000_000, -3_600_000_000])
+def test_a_clock_that_jumped_is_suspicious_and_no_restart(asleep_us: int) -> None:
+    """Or a machine slept: the service's clock stood still, or the monitor's did."""
+    world, watch = World(True, wall_us=10_000_000_000), Watch()
     quiet: tuple[list[list[Any]], bool, bool] = ([[]] * 6, False, False)
-    for _ in range(2):
+    told = []
+    for _ in range(3):
         (reads,) = read_polls(world, [quiet], restarts=False)
-        assert watch.observe(Poll(tuple(read for _, _, read in reads))) == ()
-        world.wall_us += 3_600_000_000
-        world.began_us += 3_600_000_000
+        told.append(watch.observe(Poll(tuple(read for _, _, read in reads))))
+        if len(told) == 2:
+            world.wall_us += max(0, asleep_us)
+            world.began_us += asleep_us
+    assert told[:2] == [(), ()]
+    (jump,) = told[2]
+    assert isinstance(jump, Suspicion)
+    assert "the service's clock went on by" in jump.message
 
 
 def test_services_that_take_turns_behind_one_address_are_no_restarts() -> None:

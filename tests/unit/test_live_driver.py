@@ -1,6 +1,7 @@
 """The live driver in counted time: what is sent when, what is written down, what is given up."""
 
 import random
+import resource
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,8 @@ from simulator.results import Fate
 from simulator.scenario import CancelFault, DeliveryFault, ServiceKill
 from simulator.selftest import GALLERY
 from simulator.trace import NEVER, AfterOn, CallTrace, DeliveryAction, LimitsChange, TraceTenant
-from tests.live_world import World, kinds, play
+from tests.live_play import kinds, play
+from tests.live_world import World
 from tests.strategies import Row, conditions, make_trace
 
 MS = 1000
@@ -259,6 +261,21 @@ def test_an_interrupted_run_ends_its_calls_and_leaves_a_whole_history(tmp_path: 
     assert not played.history.truncated
     assert played.core.snapshot().total.occupancy.accepted == 0
     assert check_history(played.history).alarms == ()
+
+
+def test_a_history_that_cannot_be_written_ends_the_run_and_its_calls(tmp_path: Path) -> None:
+    trace = make_trace(conditions(5, duration_us=300), [Row(at, hold=90) for at in range(200)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        played = play(trace, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "history-0.jsonl" in (played.stopped or "")
+    assert "File too large" in (played.stopped or "")
+    assert played.core.snapshot().total.occupancy.accepted == 0
+    assert played.history.truncated
+    assert kinds(check_history(played.history).alarms) == []
 
 
 def test_a_change_of_limits_that_is_interrupted_is_in_the_history(tmp_path: Path) -> None:

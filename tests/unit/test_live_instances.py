@@ -15,7 +15,8 @@ from simulator.engines.limits import starting_policies
 from simulator.live import driver
 from simulator.live.instances import Seen, began_anew
 from simulator.trace import CallTrace, TraceTenant
-from tests.live_world import Anew, Played, World, kinds, play
+from tests.live_play import Anew, Played, kinds, play
+from tests.live_world import World
 from tests.strategies import Row, conditions, make_trace
 
 MS: Final = 1000

@@ -1,9 +1,11 @@
 """When a live run is trusted: a driver that was the bottleneck proves no pass."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -36,7 +38,13 @@ FINE = DriverFigures(
 )  # fmt: skip
 
 
-def run_of(directory: Path, driver: DriverFigures = FINE, *, active: int = 0) -> LiveRun:
+def run_of(
+    directory: Path,
+    driver: DriverFigures = FINE,
+    *,
+    active: int = 0,
+    before: Sequence[Operation] = (),
+) -> LiveRun:
     """A run of one call that was rejected, and a service that says so unless ``active``."""
     row: dict[str, int | float] = {spec.name: 0 for spec in COUNTERS}
     row["offered_calls"] = row["rejected_calls_capacity"] = 1
@@ -52,7 +60,9 @@ def run_of(directory: Path, driver: DriverFigures = FINE, *, active: int = 0) ->
         counters=CountersRead(dict(row), {"acme": dict(row), UNKNOWN_TENANT: none}),
         in_use=InUseRead(0, {"acme": 0, UNKNOWN_TENANT: 0}),
     )  # fmt: skip
-    write_history(path, HistoryHeader(limit=0, tenants={"acme": TenantLimits()}), [full, read])
+    write_history(
+        path, HistoryHeader(limit=0, tenants={"acme": TenantLimits()}), [*before, full, read]
+    )
     counters = tuple(int(row[spec.name]) for spec in COUNTERS)
     zeros = (0,) * len(COUNTERS)
     tenants = {"acme": counters, UNKNOWN_TENANT: zeros}
@@ -104,6 +114,20 @@ def test_a_proven_violation_fails_however_the_driver_did(tmp_path: Path) -> None
     slow = replace(FINE, cpu_share=1.0, late_sends=4, dropped=9)
     verdict, _ = verdict_of(run_of(tmp_path, slow, active=1))
     assert verdict is Verdict.FAIL
+
+
+RESTART = Operation(op="restart", invoke_us=0, complete_us=1, unexpected=True)
+
+
+def test_a_restart_that_nobody_planned_proves_no_pass_and_hides_no_violation(
+    tmp_path: Path,
+) -> None:
+    verdict, reason = verdict_of(run_of(tmp_path, before=[RESTART]))
+    assert verdict is Verdict.INCONCLUSIVE
+    assert reason.startswith("the service was restarted by somebody else")
+    planned = msgspec.structs.replace(RESTART, unexpected=False)
+    assert verdict_of(run_of(tmp_path, before=[planned]))[0] is Verdict.PASS
+    assert verdict_of(run_of(tmp_path, before=[RESTART], active=1))[0] is Verdict.FAIL
 
 
 def test_a_suspended_machine_is_a_doubt(tmp_path: Path) -> None:
