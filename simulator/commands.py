@@ -26,7 +26,7 @@ from simulator.exit_codes import (
 from simulator.live.options import LiveSettings, needs_own_service, only_live
 from simulator.replay import Limits, ReplayInvalid, replay_scenario, replay_trace
 from simulator.results import Engine
-from simulator.run import run_live, run_scenario
+from simulator.run import ViolationProven, run_live, run_scenario
 from simulator.scenario import Scenario
 from simulator.scenario_file import (
     Problem,
@@ -325,12 +325,14 @@ def _run_one(
             )
     except TraceInvalid as error:
         return _refuse([f"{scenario.name}: {error}"])
-    except Inconclusive as error:
+    except (Inconclusive, ViolationProven) as error:
         progress.clear()
-        say(f"{scenario.name}: inconclusive: {error}")
+        proven = isinstance(error, ViolationProven)
+        verdict = Verdict.FAIL if proven else Verdict.INCONCLUSIVE
+        say(f"{scenario.name}: {verdict.value}: {error}")
         if output.as_json:
-            _print_json(unfinished_document(scenario, choice.name, str(error)))
-        return INCONCLUSIVE
+            _print_json(unfinished_document(scenario, choice.name, str(error), verdict))
+        return OF_VERDICT[verdict]
     finally:
         progress.clear()
     if output.as_json:

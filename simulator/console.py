@@ -111,7 +111,9 @@ def _live_lines(live: LiveFigures) -> Iterator[str]:
         yield f"  note: {note}"
 
 
-def unfinished_document(scenario: Scenario, engine: str, reason: str) -> dict[str, Any]:
+def unfinished_document(
+    scenario: Scenario, engine: str, reason: str, verdict: Verdict = Verdict.INCONCLUSIVE
+) -> dict[str, Any]:
     """The document of a run that came to no result: the keys of a whole one, nothing observed."""
     from simulator.report.result_json import SCHEMA_VERSION
 
@@ -119,7 +121,7 @@ def unfinished_document(scenario: Scenario, engine: str, reason: str) -> dict[st
         "schema_version": SCHEMA_VERSION,
         "scenario": {"name": scenario.name, "hash": scenario.digest, "seed": scenario.seed},
         "engine": engine,
-        "verdict": Verdict.INCONCLUSIVE.value,
+        "verdict": verdict.value,
         "reason": reason,
         "observed": None,
         "expected": None,

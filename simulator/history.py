@@ -11,12 +11,15 @@ frozen dataclass, and a million of them are decoded in about a second.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 HISTORY: Final = "history.jsonl"
 """The name of a history in the directory of a run's reports."""
+
+HISTORIES: Final = "history-*.jsonl"
+"""Those of a run on several services, each with a limit of its own, in place of the one."""
 
 FORMAT: Final = "busyhour-history"
 VERSION: Final = 1
@@ -37,14 +40,30 @@ ScopeName = Literal["total", "tenant", "reserved"]
 OutcomeName = Literal["completed", "hung_up", "failed"]
 
 
+MOST_US: Final = 1 << 60
+"""The last instant, and the longest time, that a history may name."""
+
+MOST_CALLS: Final = 1 << 32
+"""The largest limit."""
+
+Calls = Annotated[int, msgspec.Meta(ge=0, le=MOST_CALLS)]
+Duration = Annotated[int, msgspec.Meta(ge=0, le=MOST_US)]
+Figure = (
+    Annotated[int, msgspec.Meta(ge=-MOST_US, le=MOST_US)]
+    | Annotated[float, msgspec.Meta(ge=-float(MOST_US), le=float(MOST_US))]
+)
+Slots = Annotated[int, msgspec.Meta(ge=-MOST_CALLS, le=MOST_CALLS)]
+"""Figures as they were read; what a sound service never shows is for the checker to say."""
+
+
 class TenantLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A tenant's limits. ``max_concurrent_calls`` None: no limit of its own.
 
     ``configured`` false: its offers are rejected as those of an unknown tenant.
     """
 
-    max_concurrent_calls: int | None = None
-    reserved_calls: int = 0
+    max_concurrent_calls: Calls | None = None
+    reserved_calls: Calls = 0
     enabled: bool = True
     configured: bool = True
 
@@ -52,9 +71,9 @@ class TenantLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 class HistoryDeadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How long the service lets a call stay in a state, in microseconds; None: for ever."""
 
-    pending_us: int | None = None
-    accepted_us: int | None = None
-    active_us: int | None = None
+    pending_us: Duration | None = None
+    accepted_us: Duration | None = None
+    active_us: Duration | None = None
 
 
 class HistoryHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -73,11 +92,11 @@ class HistoryHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     format: Literal["busyhour-history"] = FORMAT
     version: Literal[1] = VERSION
-    limit: int | None = None
+    limit: Calls | None = None
     tenants: dict[str, TenantLimits] | None = None
     complete: bool = True
     deadlines: HistoryDeadlines = HistoryDeadlines()
-    timeout_us: int | None = None
+    timeout_us: Duration | None = None
     targets: tuple[str, ...] = ()
     about: dict[str, Any] = {}
 
@@ -85,15 +104,15 @@ class HistoryHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class CountersRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Counters of one read, by name: of the total, and of those tenants that were read with it."""
 
-    total: dict[str, int | float] | None = None
-    tenants: dict[str, dict[str, int | float]] = {}
+    total: dict[str, Figure] | None = None
+    tenants: dict[str, dict[str, Figure]] = {}
 
 
 class InUseRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Slots in use of one read: of the total, and of those tenants that were read with it."""
 
-    total: int | None = None
-    tenants: dict[str, int] = {}
+    total: Slots | None = None
+    tenants: dict[str, Slots] = {}
 
 
 class Operation(
@@ -134,7 +153,7 @@ class Operation(
     outcome: OutcomeName | None = None
     code: str | None = None
     target: int | None = None
-    max_concurrent_calls: int | None = None
+    max_concurrent_calls: Calls | None = None
     tenants: dict[str, TenantLimits] | None = None
     counters: CountersRead | None = None
     in_use: InUseRead | None = None
@@ -226,6 +245,12 @@ def read_history(path: Path) -> History:
     from simulator.history_reading import parse_history
 
     return parse_history(path.read_bytes(), str(path))
+
+
+def histories_in(directory: Path) -> list[Path]:
+    """The histories in the directory of a run's reports, in the order of its targets."""
+    several = sorted(directory.glob(HISTORIES), key=lambda path: (len(path.name), path.name))
+    return [path for path in (directory / HISTORY, *several) if path.is_file()]
 
 
 def as_line(operation: Operation) -> str:

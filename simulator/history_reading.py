@@ -6,14 +6,13 @@ from typing import Final
 import msgspec
 
 from simulator.history import (
+    MOST_US,
     Closing,
     History,
     HistoryHeader,
     HistoryInvalid,
     Operation,
 )
-
-MOST_US: Final = 1 << 62
 
 _header: Final = msgspec.json.Decoder(HistoryHeader)
 _operation: Final = msgspec.json.Decoder(Operation)
@@ -62,9 +61,11 @@ def check_operations(operations: Sequence[Operation], name: str) -> None:
         ):
             continue
         if not 0 <= invoke <= MOST_US:
-            problem = f"invoke_us must be 0 or more, not {invoke}"
+            problem = f"invoke_us must be 0 to {MOST_US}, not {invoke}"
         elif complete is not None and complete < invoke:
             problem = f"complete_us {complete} is before invoke_us {invoke}"
+        elif complete is not None and complete > MOST_US:
+            problem = f"complete_us must be at most {MOST_US}, not {complete}"
         elif complete is None:
             problem = "complete_us is missing; only an operation without an answer has none"
         raise HistoryInvalid(f"{name}:{number}: {operation.op}: {problem}")
@@ -133,6 +134,8 @@ def _refuse_line(lines: bytes, name: str) -> None:
     for number, line in enumerate(lines.split(b"\n")[:-1], start=2):
         if not line.strip():
             raise HistoryInvalid(f"{name}:{number}: the line is empty")
+        if _parse_closing(line) is not None:
+            raise HistoryInvalid(f"{name}:{number}: the closing line must be the last one")
         try:
             _operation.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -31,6 +31,13 @@ LATEST_NOTE: Final = "latest.txt"
 """Stands in for the link where a file system has no links; names the newest directory."""
 
 
+class ViolationProven(Exception):
+    """A live run did not come to its end, but what it measured until then proves a violation.
+
+    The message is one line: the violation, what ended the run, and where the histories are.
+    """
+
+
 class StageProgress(Protocol):
     """Told which stage a run is in and how far that is."""
 
@@ -126,12 +133,14 @@ def run_live(
     The directory of the reports is there from the beginning: histories are written into it while
     the run lasts, and stay whatever ends it. Raises as :func:`run_scenario` does; the message of
     :class:`simulator.engines.Inconclusive`, or of KeyboardInterrupt, says where the histories are.
+    Instead of the former :class:`ViolationProven` where the histories prove one.
     """
     from simulator.engines import Inconclusive
     from simulator.live.figures import figures_of
     from simulator.live.verdict import judge_live
 
     started_at, started = datetime.now(UTC), time.monotonic()
+    check_writable(out / scenario.name)
     trace = build_trace(scenario)
     directory = made_directory(out / scenario.name, started_at)
     try:
@@ -141,7 +150,10 @@ def run_live(
         if not any(directory.iterdir()):
             directory.rmdir()
             raise
-        raise Inconclusive(f"{error}; what was measured is in {directory}") from error
+        where = f"what was measured is in {directory}"
+        if (proven := _proven_in(directory)) is not None:
+            raise ViolationProven(f"{proven}; the run ended early: {error}; {where}") from error
+        raise Inconclusive(f"{error}; {where}") from error
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(f"what was measured is in {directory}") from stopped
     result = RunResult(
@@ -164,6 +176,22 @@ def run_live(
     write_reports(result, directory)
     point_latest(directory.parent, directory.name)
     return Report(result, directory)
+
+
+def _proven_in(directory: Path) -> str | None:
+    """The first violation that the histories of a run prove, in one line; None for none."""
+    from simulator.checker import check_history
+    from simulator.history import histories_in, read_history
+
+    alarms = [
+        alarm
+        for path in histories_in(directory)
+        for alarm in check_history(read_history(path)).alarms
+    ]
+    if not alarms:
+        return None
+    more = f"; and {len(alarms) - 1} more alarms" if len(alarms) > 1 else ""
+    return f"history.{alarms[0].kind}: {alarms[0].message}{more}"
 
 
 def _play(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from simulator.cdr.recorded import CallEnd, RecordedCalls, WallClock
 from simulator.conditions import NEVER
 
 Int64s = npt.NDArray[np.int64]
+Numbers = Sequence[int] | npt.NDArray[np.signedinteger[Any]]
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
@@ -17,12 +19,12 @@ WEDNESDAY = datetime(2026, 3, 4)
 
 
 def call_log(
-    offer_us: Sequence[int] | Int64s,
-    hold_us: Sequence[int] | Int64s | int = 60 * SECOND,
-    setup_us: Sequence[int] | Int64s | int = 0,
-    end: Sequence[int] | Int64s | int = CallEnd.COMPLETED,
-    tenant: Sequence[int] | Int64s | int = 0,
-    caller: Sequence[int] | Int64s | None = None,
+    offer_us: Numbers,
+    hold_us: Numbers | int = 60 * SECOND,
+    setup_us: Numbers | int = 0,
+    end: Numbers | int = CallEnd.COMPLETED,
+    tenant: Numbers | int = 0,
+    caller: Numbers | None = None,
     tenants: tuple[str, ...] = ("acme",),
     dated: bool = True,
     resolution_us: int = SECOND,
@@ -32,7 +34,7 @@ def call_log(
     offers = np.asarray(offer_us, np.int64)
     order = np.argsort(offers, kind="stable")
 
-    def column(values: Sequence[int] | Int64s | int) -> Int64s:
+    def column(values: Numbers | int) -> Int64s:
         return np.broadcast_to(np.asarray(values, np.int64), (n,))[order]
 
     ends, setup, hold = column(end), column(setup_us), column(hold_us)

@@ -9,6 +9,7 @@ import random
 import selectors
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -129,13 +130,17 @@ class FakeService:
     """What is behind an address: one core after the other, or for a while nothing."""
 
     core: MemoryCore
-    instance: int = 1
     down: bool = False
+    instance: str = "a"
+    _starts: int = 1
 
-    def begin_anew(self, core: MemoryCore, *, down: bool = False) -> None:
+    def begin_anew(
+        self, core: MemoryCore, *, down: bool = False, instance: str | None = None
+    ) -> None:
         """It is another one from now on, which knows nothing."""
+        self._starts += 1
         self.core, self.down = core, down
-        self.instance += 1
+        self.instance = f"start {self._starts}" if instance is None else instance
 
 
 class FakeClient:
@@ -192,7 +197,7 @@ class FakeClient:
         core.advance(self._loop.now_us)
         document = _capacity(core.snapshot())
         if self._world.tells_instance:
-            document["instance"] = f"instance {instance}"
+            document["instance"] = instance
         await asyncio.sleep(self._world.back_us() / 1e6)
         return document
 
@@ -307,13 +312,15 @@ def _reply(answer: Answer) -> Reply:
 class Anew:
     """At ``at_us`` of wall-clock time somebody else has ``core`` at the place of a target.
 
-    Nobody answers there for ``down_us`` before that. ``group`` is the target's history.
+    Nobody answers there for ``down_us`` before that. ``group`` is the target's history;
+    ``instance`` what it calls itself, None: a name of its own.
     """
 
     at_us: int
     core: MemoryCore
     down_us: int = 0
     group: int = 0
+    instance: str | None = None
 
 
 @dataclass(frozen=True)
@@ -412,7 +419,7 @@ def _begin_anew_later(loop: VirtualLoop, service: FakeService, anew: Anew) -> No
 
     if anew.down_us:
         loop.call_at(max(0, anew.at_us - anew.down_us) / 1e6, go_down)
-    loop.call_at(anew.at_us / 1e6, service.begin_anew, anew.core)
+    loop.call_at(anew.at_us / 1e6, partial(service.begin_anew, anew.core, instance=anew.instance))
 
 
 def _header(trace: CallTrace, world: World, targets: int) -> HistoryHeader:

@@ -55,7 +55,7 @@ class Play:
         self._calls = 0
         self.header = HistoryHeader(
             limit=self.limit,
-            tenants={name: _limits(policy) for name, policy in self._policies.items()},
+            tenants={name: limits_of(policy) for name, policy in self._policies.items()},
             deadlines=self._told_deadlines,
         )
 
@@ -181,7 +181,7 @@ class Play:
                 answer = self._core.offer(call_id, tenant, at_us)
                 if "accept" in fields and answer.decision == "admitted":
                     answer = self._core.accept(call_id, self._lookup(), at_us)
-                return _said(answer)
+                return said_of(answer)
 
             def then(answer: dict[str, Any] | None, at_us: int) -> None:
                 if answer is None or (not self._plain and random.random() < 0.1):
@@ -207,10 +207,10 @@ class Play:
         def apply(at_us: int) -> dict[str, Any]:
             core = self._core
             if what == "accept":
-                return _said(core.accept(call_id, self._lookup(), at_us))
+                return said_of(core.accept(call_id, self._lookup(), at_us))
             if what == "end":
-                return _said(core.end(call_id, outcome, at_us))
-            return _said(getattr(core, what)(call_id, at_us))
+                return said_of(core.end(call_id, outcome, at_us))
+            return said_of(getattr(core, what)(call_id, at_us))
 
         def then(answer: dict[str, Any] | None, at_us: int) -> None:
             self._at(at_us + random.choice([0, 1, 5, random.randint(0, 40)]), step)
@@ -236,7 +236,7 @@ class Play:
         fields = {
             "op": "limits",
             "max_concurrent_calls": limit,
-            "tenants": {key: _limits(each) for key, each in change.tenants.items()},
+            "tenants": {key: limits_of(each) for key, each in change.tenants.items()},
         }
 
         def apply(at_us: int) -> dict[str, Any]:
@@ -270,7 +270,7 @@ class Play:
                 shown = self._core.snapshot()
                 told["max_concurrent_calls"] = shown.max_concurrent_calls
                 told["tenants"] = {
-                    name: _limits(row.policy)
+                    name: limits_of(row.policy)
                     for name, row in shown.tenants.items()
                     if row.policy is not None
                 }
@@ -290,7 +290,7 @@ class Play:
         return 3
 
 
-def _limits(policy: TenantPolicy) -> TenantLimits:
+def limits_of(policy: TenantPolicy) -> TenantLimits:
     return TenantLimits(
         max_concurrent_calls=policy.max_concurrent_calls,
         reserved_calls=policy.reserved_calls,
@@ -298,7 +298,7 @@ def _limits(policy: TenantPolicy) -> TenantLimits:
     )
 
 
-def _said(answer: Answer) -> dict[str, Any]:
+def said_of(answer: Answer) -> dict[str, Any]:
     if answer.refusal is not None:
         return {"result": "refused", "code": answer.refusal.value}
     assert answer.decision is not None

@@ -1,13 +1,13 @@
 """Records into calls: those of one call put together, and small tenants folded into one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.cdr.recorded import Bools, CallEnd, Int8s, Int32s, Int64s
+from simulator.cdr.recorded import Bools, Int8s, Int32s, Int64s
 from simulator.conditions import NEVER
 
 NO_ID: Final = 0
@@ -146,9 +146,3 @@ def numbered(parties: Int64s, nobody: int) -> Int64s:
     order = np.argsort(first, kind="stable")
     rank[order] = is_somebody[order].cumsum() * is_somebody[order]
     return rank[inverse]
-
-
-def ends_said(ends: Int8s) -> Mapping[CallEnd, int]:
-    """How many calls ended each way."""
-    counts = np.bincount(ends, minlength=len(CallEnd))
-    return {end: int(counts[end]) for end in CallEnd}

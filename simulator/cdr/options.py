@@ -77,10 +77,8 @@ def _zone(name: str | None) -> tzinfo | None:
         return None
     known = available_timezones()
     if name not in known:
-        near = did_you_mean(name, sorted(known))
-        raise OptionInvalid(
-            f"--timezone: {name!r} is no time zone{near}; write it like Europe/Berlin"
-        )
+        near = did_you_mean(name, sorted(known)) or "; write it like Europe/Berlin"
+        raise OptionInvalid(f"--timezone: {name!r} is no time zone{near}")
     return ZoneInfo(name)
 
 

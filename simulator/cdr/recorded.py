@@ -175,6 +175,12 @@ class RecordedCalls:
         return answered
 
     @property
+    def ends(self) -> Mapping[CallEnd, int]:
+        """How many calls ended each way."""
+        counts = np.bincount(self.end, minlength=len(CallEnd))
+        return {end: int(counts[end]) for end in CallEnd}
+
+    @property
     def from_us(self) -> int:
         """The first offer: where the log begins."""
         return int(self.offer_us[0])

@@ -256,11 +256,22 @@ def _moves(call: _Call, asked: _Asked) -> Iterator[_Call]:
 
 
 def _may_refuse(call: _Call, asked: _Asked) -> bool:
-    """Whether the service could say no. Other codes than these two say nothing about the call."""
+    """Whether the service could say no. Other codes than these two say nothing about the call.
+
+    A repeat gets the first answer again, whatever became of the call since.
+    """
     held = call.stands in ("pending", "accepted", "active")
     if asked.flags & IS_UNKNOWN_CALL:
         return not held
     if asked.flags & IS_WRONG_STATE:
+        answered = {
+            ACCEPT: call.accept is not None,
+            START: call.started,
+            REFER: call.referred,
+            END: call.end is not None,
+        }
+        if answered.get(asked.op, False):
+            return False
         wanted = {ACCEPT: ("pending",), START: ("accepted",), REFER: ("active",)}
         return call.stands not in wanted.get(asked.op, ()) and not (asked.op == END and held)
     return True

@@ -160,21 +160,25 @@ def _judge_stretch(
         {str(name): count for name, count in left_over.items()},
     )
     evidence = Evidence(columns, whole.operations)
+    may_expire = deadlines != HistoryDeadlines()
     Admissions(
-        columns, whole.names, slots, whole.limits, whole.changes, evidence, others_from_us
-    ).judge(found)
-    judge_tenancy(windows, whole.names, whole.limits, whole.changes, evidence, found)
-    judge_answers(
         columns,
         whole.names,
+        slots,
+        whole.limits,
+        whole.changes,
         evidence,
-        found,
-        may_expire=deadlines != HistoryDeadlines(),
-    )
+        others_from_us,
+        may_expire,
+    ).judge(found)
+    judge_tenancy(windows, whole.names, whole.limits, whole.changes, evidence, found)
+    judge_answers(columns, whole.names, evidence, found, may_expire=may_expire)
     judge_growth(reads, found)
     found.bounds.clear()
     if base is not None:
-        reads = [each for each in reads if each.low_us >= base.low_us]
+        # Of two reads at once, others may have been counted between them in either order.
+        since_us = base.low_us if whole.header.complete else base.high_us + 1
+        reads = [each for each in reads if each is base or each.low_us >= since_us]
     CounterBounds(slots, whole.names, whole.limits, evidence, figures, others_from_us).judge(
         reads, found
     )

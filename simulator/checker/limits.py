@@ -115,32 +115,39 @@ def _begun_anew(
     told = [each.tenants or {} for each in restarts]
     named = [change.tenants for change in changes]
     nobody = dict.fromkeys(chain(header.tenants or {}, *named, *told), UNCONFIGURED)
-    beginnings = [(header.limit, nobody | (header.tenants or {}))]
-    writes = []
+    limits, tenants = [header.limit], [nobody | (header.tenants or {})]
+    writes: list[Write] = []
     for place, (restart, (begin, end)) in enumerate(zip(restarts, spans, strict=True)):
-        if restart.max_concurrent_calls is None and restart.tenants is None:
-            writes += [Write(begin, end, False, *each) for each in beginnings]
-            continue
         others = (*spans[:place], *spans[place + 1 :])
         alone = not any(low <= end and begin <= high for low, high in others)
-        beginnings.append((restart.max_concurrent_calls, nobody | told[place]))
-        writes.append(Write(begin, end, alone, *beginnings[-1]))
-        writes += _changed_since(begin, end, changes, told[place])
+        if restart.max_concurrent_calls is None:
+            writes += [Write(begin, end, False, limit, {}) for limit in limits]
+        else:
+            limits.append(restart.max_concurrent_calls)
+            writes.append(Write(begin, end, alone, limits[-1], {}))
+        if restart.tenants is None:
+            writes += [Write(begin, end, False, None, each) for each in tenants]
+        else:
+            tenants.append(nobody | told[place])
+            writes.append(Write(begin, end, alone, None, tenants[-1]))
+        writes += _changed_since(restart, (begin, end), changes)
     return writes
 
 
 def _changed_since(
-    begin: int, end: int, changes: Sequence[Write], told: Mapping[str, TenantLimits]
+    restart: Operation, span: tuple[int, int], changes: Sequence[Write]
 ) -> list[Write]:
     """Anything, where a change may have come before the limits that a restart tells were read.
 
     Then what they were until that change is not known. They are told by ``end`` at the latest.
     """
+    begin, end = span
     within = [each for each in changes if each.low_us <= end and begin <= each.high_us]
-    if not within:
+    total = restart.max_concurrent_calls is not None
+    total &= any(each.limit is not None for each in within)
+    names = [name for name in restart.tenants or {} if any(name in each.tenants for each in within)]
+    if not (total or names):
         return []
-    total = any(each.limit is not None for each in within)
-    names = [name for name in told if any(name in each.tenants for each in within)]
     least, most = TenantLimits(0, 0, False), TenantLimits(None, UNLIMITED, True)
     # A microsecond early, so that the restart's own word replaces it.
     return [

@@ -4,7 +4,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from simulator.checker.columns import END, INDEFINITE, OK, Bools, Columns
+from simulator.checker.columns import (
+    END,
+    INDEFINITE,
+    OFFER,
+    OK,
+    REJECTED_INSTRUCTIONS,
+    Bools,
+    Columns,
+)
 from simulator.history import Operation
 from simulator.trace import Int64s
 
@@ -28,12 +36,29 @@ class Evidence:
             )
         return self._order[self._starts[call] : self._starts[call + 1]]
 
-    def of_calls(self, calls: Iterable[int], before_us: int | None = None) -> list[Operation]:
-        """Operations of calls that may have had an effect, invoked by ``before_us``."""
+    def of_calls(
+        self,
+        calls: Iterable[int],
+        before_us: int | None = None,
+        admitted_us: Int64s | None = None,
+    ) -> list[Operation]:
+        """Operations of calls that may have had an effect, invoked by ``before_us``.
+
+        ``admitted_us``: by when each call had its slot at the latest. What neither shows that nor
+        may have freed the slot is left out.
+        """
         found = []
         for call in calls:
             places = self.places(int(call))
             kept: Bools = np.isin(self._columns.result[places], (OK, INDEFINITE))
+            if admitted_us is not None:
+                columns = self._columns
+                kept &= (
+                    np.isin(columns.op[places], (OFFER, END))
+                    | (columns.answer[places] == REJECTED_INSTRUCTIONS)
+                    | (columns.result[places] == INDEFINITE)
+                    | (columns.high_us[places] <= admitted_us[call])
+                )
             if before_us is not None:
                 early = self._columns.low_us[places] <= before_us
                 # An early end, or one request without an answer, is bounded by later answers.

@@ -196,8 +196,10 @@ class _Builder:
 
     def _ends(self, started: Effect, over: Effect, expiry: Int64s) -> tuple[Effect, Effect]:
         """Ended, and ended with an error."""
-        ends = self._may_be(END)
         gave_up, finished = self._any(self._said[ABANDONED]), self._any(self._said[ENDED])
+        # An end that was sent after one was answered is a repeat, whatever outcome it names.
+        answered_us = self._first(self._said[ENDED], high=True)
+        ends = self._may_be(END) & (self._columns.low_us <= answered_us[self._columns.call])
         ended = self._effect(
             np.maximum(over.low_us, started.low_us),
             self._said[ENDED],

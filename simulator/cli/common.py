@@ -59,7 +59,8 @@ def finish(work: Callable[[], int]) -> NoReturn:
         _drop_output()
         code = BROKEN_PIPE
     except OSError as error:
-        print(f"busyhour: {error}", file=sys.stderr)
+        where = "" if error.filename is None else f"{error.filename}: "
+        print(f"busyhour: {where}{error.strerror or error}", file=sys.stderr)
         code = INVALID
     except Exception:
         # A fault of this program is no verdict: a traceback to report, and inconclusive.

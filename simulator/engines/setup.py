@@ -49,10 +49,13 @@ def prepare(
     """
     try:
         return _prepare(target, conditions, may_change, clock, speed)
-    except (KeyError, TypeError, AttributeError) as error:
+    except KeyError as error:
         raise Inconclusive(
-            f"{target.url} describes its limits in a form that is not known: "
-            f"{type(error).__name__}: {error}"
+            f"{target.url} describes its limits in a form that is not known: {error} is missing"
+        ) from error
+    except (TypeError, AttributeError) as error:
+        raise Inconclusive(
+            f"{target.url} describes its limits in a form that is not known: {error}"
         ) from error
 
 
@@ -73,6 +76,8 @@ def _prepare(
         raise Inconclusive(
             f"{target.url} is in use: {held} calls hold a slot; it must be idle when a run starts"
         )
+    # Before anything is changed there, so that a wrong token leaves it as it was.
+    target.check_call_token()
     if may_change:
         _set_up(target, conditions, document)
         document = target.capacity()

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from service.calls import Reason, Scope
-from service.state.base import Decision
+from service.state.base import Decision, Refusal
 from simulator.engines import Inconclusive
 
 API: Final = "/api/v1"
@@ -66,6 +66,18 @@ class Target:
         if [answer.status for answer in answers] != [200]:
             raise Inconclusive(f"{self.url} did not advance its clock: {answers}")
 
+    def check_call_token(self) -> None:
+        """Raise :class:`Inconclusive` when call events would not be let in."""
+        path = "/calls/no-such-call"
+        response = self._send("GET", path, self._call)
+        if response.status_code == 401:
+            self._check(response)
+        if (_problem_in(response) or {}).get("code") != Refusal.UNKNOWN_CALL.value:
+            raise Inconclusive(
+                f"{self.url} has no call interface: GET {API}{path} gave {response.status_code}, "
+                "not 404 unknown_call"
+            )
+
     def capacity(self) -> Document:
         """Limits, slots and counters of everything: one snapshot."""
         return self._read("/capacity")
@@ -115,7 +127,11 @@ class Target:
         self._write("PATCH", "/capacity", document)
 
     def _read(self, path: str) -> Document:
-        response = self._request("GET", path, self._admin)
+        response = self._send("GET", path, self._admin)
+        # A tenant that is not there is a 404 as well, with a problem that has a code.
+        if response.status_code == 404 and "code" not in (_problem_in(response) or {}):
+            raise Inconclusive(f"{self.url} is no such service: it has no {API}{path}")
+        self._check(response)
         try:
             document: Document = msgspec.json.decode(response.content, type=dict[str, Any])
         except msgspec.DecodeError as error:
@@ -179,11 +195,19 @@ def _quoted(tenant_id: str) -> str:
     return quote(tenant_id, safe="")
 
 
+def _problem_in(response: httpx.Response) -> Document | None:
+    """The problem document that an answer carries, or None."""
+    try:
+        problem: Document = msgspec.json.decode(response.content, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return problem
+
+
 def _what_it_says(response: httpx.Response) -> str:
     """The problem's own words, or the beginning of whatever came instead."""
-    try:
-        problem = msgspec.json.decode(response.content, type=dict[str, Any])
-    except msgspec.DecodeError:
+    problem = _problem_in(response)
+    if problem is None:
         return " ".join(response.text.split())[:200] or response.reason_phrase
     said = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
     errors = problem.get("errors")

@@ -1,4 +1,5 @@
-"""From call-detail records of real calls to a scenario: reading them, fitting, and what was lost.
+"""From recorded calls to a scenario: what is estimated, how it is written, and what is lost.
 
-:mod:`simulator.cdr.recorded` is what the two halves share: reading fills it, fitting looks at it.
+:mod:`simulator.fit.estimating` knows the order of the steps; what they find is plain data
+(:mod:`simulator.fit.fitted`), of which the scenario, the printed lines and the page are made.
 """

@@ -14,6 +14,7 @@ from simulator.fit.fitted import Dispersion, DispersionRow, Grid, Suggestion, Te
 Int64s = npt.NDArray[np.int64]
 
 _ROUND_US: Final = 10_000_000
+_MOST_ERLANGS: Final = 500_000.0
 _NEAR: Final = 0.75
 """An interval of the table is taken that is at least so near to the one wanted."""
 
@@ -43,13 +44,17 @@ def dispersion_of(
     )
 
 
+class TrafficTooGreat(ValueError):
+    """No formula reaches so far; the message says how much was offered, and what may be wrong."""
+
+
 def suggest(
     tenants: Sequence[TenantFit], length_us: int, dispersion: Dispersion, blocking: float
 ) -> Suggestion:
     """The least limits that keep the busiest step of the profile below ``blocking``.
 
     Offered traffic of a step is its rate times the mean slot time, as if it lasted for ever, which
-    is a little more than it comes to.
+    is a little more than it comes to. Raises :class:`TrafficTooGreat`.
     """
     starts = sorted({start for each in tenants for start in each.rates.starts_us})
     erlangs = np.zeros(len(starts))
@@ -58,6 +63,11 @@ def suggest(
         erlangs += np.array(each.rates.rates_per_us)[places] * each.slot_us_mean
     busiest = int(np.argmax(erlangs))
     offered = float(erlangs[busiest])
+    if offered > _MOST_ERLANGS:
+        raise TrafficTooGreat(
+            f"offers {offered:,.3g} erlang in its busiest step, more than any platform holds; "
+            "are its lengths in another unit (--lengths), or its times (--times)?"
+        )
     poisson = max(1, servers_for_blocking(offered, blocking))
     peaked, loss = poisson, blocking
     if dispersion.peakedness > 1 and offered > 0:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.cdr.lines import CallLogInvalid
@@ -14,10 +14,11 @@ from simulator.cdr.reader import read_calls
 from simulator.cdr.recorded import RecordedCalls
 from simulator.console import ProgressLine, say
 from simulator.exit_codes import INVALID, PASSED
+from simulator.fit.capacity import TrafficTooGreat
 from simulator.fit.comparison import Comparison, compare_log
 from simulator.fit.comparison_words import comparison_lines
 from simulator.fit.document import fit_document
-from simulator.fit.estimating import fit_log
+from simulator.fit.estimating import NothingToFit, fit_log
 from simulator.fit.fitted import Fitted
 from simulator.fit.reading_words import fitted_lines, reading_lines
 from simulator.fit.request import (
@@ -28,8 +29,8 @@ from simulator.fit.request import (
     read_options,
 )
 from simulator.fit.scenario_text import scenario_text
+from simulator.fit.words import counted
 from simulator.report.pages import write
-from simulator.report.pages.fit_comparison import comparison_section
 from simulator.report.pages.fit_page import fit_page
 from simulator.scenario import Scenario
 from simulator.scenario_file import load_scenario
@@ -56,7 +57,7 @@ def fit(request: FitRequest) -> int:
             cycle=cycle_of(request),
             blocking=request.blocking,
             seed=request.seed,
-            progress=lambda step: progress(f"fitting: {step},", 0, 0),
+            progress=lambda done, total: progress("fitting", done, total),
         )
         text = _text(request, log, fitted)
         with _Part(request.output, text) as part:
@@ -65,6 +66,8 @@ def fit(request: FitRequest) -> int:
             part.put_in_place()
     except CallLogInvalid as error:
         return _refuse(progress, *error.problems)
+    except (NothingToFit, TrafficTooGreat) as error:
+        return _refuse(progress, f"{', '.join(map(str, request.logs))}: {error}")
     except (MappingInvalid, OptionInvalid, TraceInvalid) as error:
         return _refuse(progress, error)
     finally:
@@ -96,7 +99,12 @@ class _Part:
         return self.path.with_name(f".{self.path.name}-{os.getpid()}.part")
 
     def __enter__(self) -> "_Part":
-        self._part.write_text(self.text, encoding="utf-8")
+        try:
+            self._part.write_text(self.text, encoding="utf-8")
+        except OSError as error:
+            self._part.unlink(missing_ok=True)
+            reason = error.strerror or str(error)
+            raise OSError(f"--output: {self.path} cannot be written: {reason}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -111,14 +119,15 @@ class _Part:
 
 
 def _text(request: FitRequest, log: RecordedCalls, fitted: Fitted) -> str:
-    sources = [f"{each.path.name}, SHA-256 {each.sha256}" for each in log.files]
+    remarks = [f"From {each.path.name}, SHA-256 {each.sha256}." for each in log.files]
     if log.broken.count:
-        sources.append(f"{log.broken.count} broken lines were left out")
+        verb = "was" if log.broken.count == 1 else "were"
+        remarks.append(f"{counted(log.broken.count, 'broken line')} {verb} left out.")
     return scenario_text(
         fitted,
         name=request.output.stem,
         command=command_of(request),
-        sources=(*sources, *log.notes),
+        remarks=(*remarks, *log.notes),
     )
 
 
@@ -152,13 +161,14 @@ def _write_page(
 ) -> None:
     if request.html is None:
         return
-    command = command_of(request)
-    page = fit_page(fitted, log, name=request.output.stem, command=command, scenario=text)
-    if comparison is not None:
-        sections = (comparison_section(comparison), *page.sections)
-        if page.sections and page.sections[0].key == "mind":
-            sections = (page.sections[0], comparison_section(comparison), *page.sections[1:])
-        page = replace(page, sections=sections)
+    page = fit_page(
+        fitted,
+        log,
+        comparison,
+        name=request.output.stem,
+        command=command_of(request),
+        scenario=text,
+    )
     write(page, request.html)
 
 

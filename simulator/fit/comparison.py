@@ -11,19 +11,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from simulator.cdr.recorded import Int64s, RecordedCalls
-from simulator.conditions import MAX_US, NEVER, Conditions, TraceTenant
+from simulator.conditions import NEVER, Conditions, TraceTenant
 from simulator.fit.fitted import Fitted
-from simulator.kernel import KernelRun
+from simulator.kernel import KernelResult, KernelRun
+from simulator.kernel.run import COMPILE_FROM_ROWS
 from simulator.planning.student import t_quantile
 from simulator.replay import recorded_trace
 from simulator.replicate import replication_seed
 from simulator.results import CallLog, Fate
-from simulator.scenario import Scenario
+from simulator.scenario import Arrivals, RateProfile, Scenario
 from simulator.trace import CallTrace
 from simulator.traffic import build_trace
 
@@ -33,6 +35,8 @@ MOST_CALLS: Final = 1_000_000
 MOST_PLAYED: Final = 20_000_000
 """Calls of all runs together; beyond it there are fewer runs, down to :data:`FEWEST_RUNS`."""
 FEWEST_RUNS: Final = 5
+_TIMES_PLAYED: Final = 8
+"""About how often a trace is played, at one limit and another."""
 _MINUTE_US: Final = 60_000_000
 _QUARTER_US: Final = 15 * _MINUTE_US
 _PERCENTILES: Final = (0.5, 0.95, 0.99, 0.999)
@@ -78,7 +82,7 @@ class Measure:
 class Comparison:
     """The log against ``replications`` runs of the fitted scenario on ``capacity`` slots.
 
-    ``window_us`` is the stretch of time that both were played for, from the log's first slot on;
+    ``window_us`` is the stretch of time that both were played for, from the log's first call on;
     ``calls`` are the log's calls in it. ``interval_us`` is that of the worst interval.
     """
 
@@ -115,10 +119,8 @@ def compare_log(
         raise ValueError("an interval needs two replications or more")
     grid = fitted.grid
     blocking = fitted.suggestion.blocking
-    # Where in the scenario's cycle the log begins.
-    begin_us = (grid.from_us + grid.offset_us) % grid.length_us
     offers = log.wall_us() - grid.from_us
-    window_us = _window_us(offers, grid.window_us, begin_us)
+    window_us = _window_us(offers, grid.window_us)
     interval_us = _QUARTER_US if window_us >= 2 * _QUARTER_US else _MINUTE_US
     kept = offers < window_us
     conditions = Conditions(
@@ -128,22 +130,24 @@ def compare_log(
     )
     # The clock on the wall may go back over calls that were made before.
     recorded = recorded_trace(log, offers, kept, conditions)
-    own = _measured(recorded, capacity, interval_us, blocking)
     calls = int(kept.sum())
     most = max(FEWEST_RUNS, MOST_PLAYED // max(1, calls))
     replications = min(replications, most)
-    played = replace(
-        scenario,
-        duration_us=begin_us + window_us,
-        warm_up_us=begin_us,
-        checkpoints_us=(),
-        expect=(),
-        thresholds=(),
+    # Each trace is short, but there are many: they are worth compiling for together.
+    rows = calls * (replications + 1) * _TIMES_PLAYED
+    measured = partial(
+        _measured,
+        capacity=capacity,
+        interval_us=interval_us,
+        blocking=blocking,
+        compiled=True if rows >= COMPILE_FROM_ROWS else None,
     )
+    own = measured(recorded)
+    played = begun_at(scenario, (grid.from_us + grid.offset_us) % grid.length_us, window_us)
 
     def run(number: int) -> dict[str, float]:
         drawn = replace(played, seed=replication_seed(scenario.seed, number))
-        return _measured(build_trace(drawn), capacity, interval_us, blocking)
+        return measured(build_trace(drawn))
 
     runs: list[dict[str, float]] = []
     with ThreadPoolExecutor(workers) as pool:
@@ -194,51 +198,79 @@ def _measure(key: str, name: str, kind: Kind, log: float, runs: Sequence[float])
     return Measure(key, name, kind, log, tuple(runs), max(0.0, mean - reach), high)
 
 
-def _window_us(offers: Int64s, window_us: int, begin_us: int) -> int:
+def _window_us(offers: Int64s, window_us: int) -> int:
     """The log's stretch, or as much of its beginning as can be played."""
     if len(offers) > MOST_CALLS:
         window_us = max(1, min(window_us, int(np.partition(offers, MOST_CALLS)[MOST_CALLS])))
-    return min(window_us, MAX_US - begin_us - 1)
+    return window_us
+
+
+def begun_at(scenario: Scenario, begin_us: int, duration_us: int) -> Scenario:
+    """The scenario as it goes on from an instant of its profiles, from empty as a log begins."""
+    return replace(
+        scenario,
+        duration_us=duration_us,
+        warm_up_us=0,
+        tenants=tuple(
+            replace(tenant, arrivals=_turned(tenant.arrivals, begin_us))
+            for tenant in scenario.tenants
+        ),
+        checkpoints_us=(),
+        expect=(),
+        thresholds=(),
+    )
+
+
+def _turned(arrivals: Arrivals, begin_us: int) -> Arrivals:
+    """A rate profile from ``begin_us`` on; other arrivals are alike at all times."""
+    if not isinstance(arrivals, RateProfile):
+        return arrivals
+    steps = list(zip(arrivals.starts_us, arrivals.rates_per_us, strict=True))
+    before = [step for step in steps if step[0] <= begin_us]
+    turned = [(0, before[-1][1])] + [(at - begin_us, rate) for at, rate in steps if at > begin_us]
+    if arrivals.repeat_us is not None:
+        turned += [(at + arrivals.repeat_us - begin_us, rate) for at, rate in before]
+        turned = [step for step in turned if step[0] < arrivals.repeat_us]
+    starts, rates = zip(*turned, strict=True)
+    return RateProfile(starts, rates, arrivals.repeat_us)
 
 
 def _measured(
-    trace: CallTrace, capacity: int, interval_us: int, blocking: float
+    trace: CallTrace, capacity: int, interval_us: int, blocking: float, compiled: bool | None
 ) -> dict[str, float]:
     """All measures of one trace."""
     conditions = trace.conditions
-    begin, end = conditions.warm_up_us, conditions.duration_us
-    free = KernelRun(replace(conditions, max_concurrent_calls=len(trace) + 1)).play(trace)
-    held = KernelRun(replace(conditions, max_concurrent_calls=capacity)).play(trace)
+
+    def played(limit: int, *, keep_log: bool) -> KernelResult:
+        limited = replace(conditions, max_concurrent_calls=limit)
+        return KernelRun(limited, keep_log=keep_log, compiled=compiled).play(trace)
+
+    def is_met(limit: int) -> bool:
+        return (played(limit, keep_log=False).statistics.blocking or 0.0) <= blocking
+
+    free, held = (played(limit, keep_log=True) for limit in (len(trace) + 1, capacity))
     assert free.log is not None
     assert held.log is not None
-    offers = _in_window(free.log, begin)
-    rejected = held.log.offered_us[
-        (held.log.fate == Fate.REJECTED_CAPACITY) & (held.log.offered_us >= begin)
-    ]
+    offers = free.log.offered_us[free.log.fate != Fate.NOT_MADE]
+    rejected = held.log.offered_us[held.log.fate == Fate.REJECTED_CAPACITY]
     statistics = held.statistics
     return {
         "offered_calls": float(len(offers)),
         "offered_erlangs": free.statistics.carried_erlangs,
-        "busiest_minute": float(most_within(offers - begin, _MINUTE_US)),
-        "busiest_second": float(most_within(offers - begin, 1_000_000)),
+        "busiest_minute": float(most_within(offers, _MINUTE_US)),
+        "busiest_second": float(most_within(offers, 1_000_000)),
         "peak": float(free.statistics.peak_in_use),
-        **_percentiles(free.log, begin, end),
+        **_percentiles(free.log, conditions.duration_us),
         "blocking": statistics.blocking or 0.0,
         "rejected_calls": float(len(rejected)),
         "carried_erlangs": statistics.carried_erlangs,
-        "worst_interval": float(most_within(rejected - begin, interval_us)),
-        "slots_needed": float(_slots_needed(trace, free.statistics.peak_in_use, blocking)),
+        "worst_interval": float(most_within(rejected, interval_us)),
+        "slots_needed": float(_least_meeting(is_met, free.statistics.peak_in_use)),
     }
 
 
-def _slots_needed(trace: CallTrace, enough: int, blocking: float) -> int:
-    """The limit up to ``enough`` from which on ``blocking`` is met, by bisection."""
-
-    def is_met(limit: int) -> bool:
-        conditions = replace(trace.conditions, max_concurrent_calls=limit)
-        statistics = KernelRun(conditions, keep_log=False).play(trace).statistics
-        return (statistics.blocking or 0.0) <= blocking
-
+def _least_meeting(is_met: Callable[[int], bool], enough: int) -> int:
+    """The limit up to ``enough``, at which it is met, from which on it is, by bisection."""
     too_few, least = -1, enough
     while least - too_few > 1:
         middle = (too_few + least) // 2
@@ -247,11 +279,6 @@ def _slots_needed(trace: CallTrace, enough: int, blocking: float) -> int:
         else:
             too_few = middle
     return least
-
-
-def _in_window(log: CallLog, begin: int) -> Int64s:
-    offers: Int64s = log.offered_us[(log.fate != Fate.NOT_MADE) & (log.offered_us >= begin)]
-    return offers
 
 
 def most_within(instants_us: Int64s, interval_us: int) -> int:
@@ -263,11 +290,11 @@ def most_within(instants_us: Int64s, interval_us: int) -> int:
     return int(np.diff(np.concatenate(([0], edges, [len(intervals)]))).max())
 
 
-def _percentiles(log: CallLog, begin: int, end: int) -> dict[str, float]:
+def _percentiles(log: CallLog, end: int) -> dict[str, float]:
     held = log.fate >= Fate.REJECTED_INSTRUCTIONS
     until = np.where(log.released_us[held] == NEVER, end, log.released_us[held])
-    time_us = time_at(log.offered_us[held], until, begin, end)
-    share = time_us.cumsum() / max(1, end - begin)
+    time_us = time_at(log.offered_us[held], until, end)
+    share = time_us.cumsum() / max(1, end)
     levels = np.minimum(
         np.searchsorted(share, np.array(_PERCENTILES) - 1e-12), max(0, len(time_us) - 1)
     )
@@ -277,17 +304,16 @@ def _percentiles(log: CallLog, begin: int, end: int) -> dict[str, float]:
     }
 
 
-def time_at(since_us: Int64s, until_us: Int64s, begin: int, end: int) -> Int64s:
-    """How long exactly k of the calls [since, until) were there in [begin, end), shape (most + 1,).
+def time_at(since_us: Int64s, until_us: Int64s, end: int) -> Int64s:
+    """How long exactly k of the calls [since, until) were there in [0, end), shape (most + 1,).
 
-    ``since_us`` and ``until_us`` have shape (n,).
+    ``since_us`` and ``until_us`` have shape (n,), both >= 0.
     """
-    since, until = np.sort(since_us.clip(begin, end)), np.sort(until_us.clip(begin, end))
-    instants = np.unique(np.concatenate((since, until, [begin, end])))
-    lasting = np.diff(instants)
+    since, until = np.sort(since_us.clip(max=end)), np.sort(until_us.clip(max=end))
+    instants = np.sort(np.concatenate((since, until, [0, end])))
     there = np.searchsorted(since, instants[:-1], side="right") - np.searchsorted(
         until, instants[:-1], side="right"
     )
     # Whole microseconds, and so exact in a float up to 2**53 of them.
-    time_us: Int64s = np.bincount(there, weights=lasting, minlength=1).astype(np.int64)
+    time_us: Int64s = np.bincount(there, weights=np.diff(instants), minlength=1).astype(np.int64)
     return time_us

@@ -1,11 +1,11 @@
 """The comparison of a log with its model, in words and lines."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from simulator.fit.comparison import Comparison, Kind, Measure
-from simulator.fit.words import percent, wrapped
-from simulator.scenario_file.units import format_duration
+from simulator.fit.words import percent, roughly, wrapped
 
 _MORE: Final = {
     "offered_calls": "the log has more calls than the model draws",
@@ -47,10 +47,13 @@ def figure(kind: Kind, value: float) -> str:
 
 
 def interval(measure: Measure) -> str:
-    """Where further runs would lie, whole calls as such."""
+    """Where further runs would lie; whole calls that lie within, where there are any."""
     low, high = measure.low, measure.high
     if measure.kind is Kind.CALLS:
-        return f"{low:,.0f} to {high:,.0f}"
+        least, most = math.ceil(low), math.floor(high)
+        if least == most:
+            return f"{least:,}"
+        return f"{least:,} to {most:,}" if least < most else f"{low:,.1f} to {high:,.1f}"
     return f"{figure(measure.kind, low)} to {figure(measure.kind, high)}"
 
 
@@ -88,9 +91,8 @@ def _busy_sentence(busy: Sequence[Measure]) -> str:
     for side, word in ((1, "more"), (-1, "fewer")):
         places = [each.key.removeprefix(_BUSY) for each in busy if each.side == side]
         if places:
-            percentiles = "percentile" if len(places) == 1 else "percentiles"
-            parts.append(f"{word} at the {_listed(places)} % {percentiles} of time")
-    return f"Calls at once: the log has {' and '.join(parts)}, compared with the model."
+            parts.append(f"{word} calls at once than the model at {_listed(places)} % of the time")
+    return f"The log has {', and '.join(parts)}."
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -108,7 +110,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
     part = "" if comparison.is_whole else "the first "
     yield (
         f"the log against {comparison.replications} runs of the scenario on {slots}, "
-        f"{part}{format_duration(comparison.window_us)}:"
+        f"{part}{roughly(comparison.window_us)}:"
     )
     yield f"  {'':<42}{'log':>12}{'model':>12}   95 of 100 runs"
     for measure in comparison.measures:

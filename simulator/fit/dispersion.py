@@ -45,13 +45,29 @@ def dispersion_rows(
     """
     rows = []
     for interval in sorted({*INTERVALS_US, *more_intervals_us}):
-        block = _BLOCK_OF.get(interval, _PARTS * interval)
-        row = _within_blocks(grid, wall_us, interval, block)
+        row = _within_blocks(grid, wall_us, interval, _block_of(interval))
         if row is not None:
             rows.append(row)
     bunching = max((row.index for row in rows if row.interval_us == grid.slot_us), default=1.0)
     across = _across_cycles(grid, wall_us, bunching)
     return (*rows, across) if across is not None else tuple(rows)
+
+
+def bunching_of(grid: Grid, wall_us: Int64s) -> float:
+    """The index of the counts in the slots of a profile that repeats; 1 where it is not clearly
+    above it.
+
+    A profile that follows the log follows its bunches too, whatever is longer than a slot, because
+    nothing tells them from a rate that changes; so it is 1 there as well.
+    """
+    if grid.cycle is Cycle.SPAN:
+        return 1.0
+    row = _within_blocks(grid, wall_us, grid.slot_us, _block_of(grid.slot_us))
+    return 1.0 if row is None or row.p_value >= SIGNIFICANT else max(1.0, row.index)
+
+
+def _block_of(interval_us: int) -> int:
+    return _BLOCK_OF.get(interval_us, _PARTS * interval_us)
 
 
 def _within_blocks(
@@ -76,10 +92,11 @@ def _across_cycles(grid: Grid, wall_us: Int64s, bunching: float) -> DispersionRo
     if grid.cycle is Cycle.SPAN or grid.cycles <= 1:
         return None
     slots = grid.length_us // grid.slot_us
-    place = (wall_us - grid.from_us) // grid.slot_us
-    seen = grid.window_us // grid.slot_us
+    first, last = -(-grid.from_us // grid.slot_us), grid.until_us // grid.slot_us
+    seen = last - first
     cycles = -(-seen // slots)
-    counts = np.bincount(place, minlength=cycles * slots).reshape(cycles, slots).T
+    edges = np.arange(first, first + cycles * slots + 1, dtype=np.int64) * grid.slot_us
+    counts = np.diff(np.searchsorted(wall_us, edges)).reshape(cycles, slots).T
     # The last cycle may be cut off: the slots it does not reach have one count less.
     reached = seen - (cycles - 1) * slots
     groups = [

@@ -43,7 +43,7 @@ def duration_text(value_us: float, least_us: int = 0) -> str:
     """A duration to the millisecond, or to the microsecond below ten milliseconds."""
     whole = max(least_us, round(value_us))
     if whole >= _TO_THE_MILLISECOND_US:
-        whole = round(whole / 1000) * 1000
+        whole = round(max(least_us, value_us) / 1000) * 1000
     if whole >= 1_000_000 or not whole:
         seconds, thousandths = divmod(whole // 1000, 1000)
         return f"{seconds}.{thousandths:03}".rstrip("0").rstrip(".") + "s"

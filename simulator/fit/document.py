@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from simulator.cdr.merging import ends_said
 from simulator.cdr.recorded import RecordedCalls
 from simulator.fit.comparison import Comparison
 from simulator.fit.fitted import Fitted
@@ -36,7 +35,7 @@ def fit_document(
                 for each in log.files
             ],
             "calls": len(log),
-            "ends": {end.name.lower(): count for end, count in ends_said(log.end).items()},
+            "ends": {end.name.lower(): count for end, count in log.ends.items()},
             "from": None if log.clock is None else log.clock.origin.isoformat(),
             "first_us": log.from_us,
             "last_us": log.until_us - 1,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from service.calls import UNKNOWN_TENANT
 from simulator.cdr.recorded import CallEnd, RecordedCalls
 from simulator.fit.capacity import dispersion_of, suggest
+from simulator.fit.dispersion import bunching_of
 from simulator.fit.fitted import (
     Cycle,
     Durations,
@@ -21,10 +22,10 @@ from simulator.fit.fitted import (
     TenantFit,
 )
 from simulator.fit.holding import FEWEST, fit_durations
-from simulator.fit.rates import added_up, counts_of, fit_rates, make_grid
-from simulator.fit.redials import fit_redials, redials_of_refused, wilson
+from simulator.fit.rates import DAY_US, added_up, counts_of, fit_rates, make_grid
+from simulator.fit.redials import fit_redials, next_calls, redials_of_refused, wilson
 from simulator.fit.ringing import fit_ringing
-from simulator.fit.words import notes_of, warnings_of
+from simulator.fit.words import counted, notes_of, warnings_of
 from simulator.scenario import Deterministic
 from simulator.traffic.samplers import mean_us
 
@@ -38,44 +39,48 @@ BLOCKING: Final = 0.01
 _DATES: Final = "%a %d %b %Y, %H:%M"
 
 
+class NothingToFit(ValueError):
+    """The calls of a log say nothing of how often calls come; the message says why."""
+
+
 def fit_log(
     log: RecordedCalls,
     *,
     cycle: Cycle | None = None,
     blocking: float = BLOCKING,
     seed: int = 1,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Fitted:
     """Everything that is estimated from a log, which must hold a call.
 
     ``cycle`` is what the rate profile repeats (None: a week if the log spans one, else nothing),
     ``blocking`` the target of the suggested limit, ``seed`` that of the scenario. ``progress``
-    hears what is being done. Raises ValueError for a log without calls.
+    is told how many tenants are fitted, of how many. Raises :class:`NothingToFit` for a log whose
+    calls start at a single instant, and :class:`~simulator.fit.capacity.TrafficTooGreat`.
     """
-    if not len(log):
-        raise ValueError("the log has no calls")
     wall = log.wall_us()
-    arrivals = ~redials_of_refused(log)
+    if not len(log) or wall.min() == wall.max():
+        raise NothingToFit(
+            f"has {counted(len(log), 'call')} at a single instant: how often calls come is told by "
+            "the time between them"
+        )
+    following = next_calls(log)
+    arrivals = ~redials_of_refused(log, following)
     weekday = None if log.clock is None else log.clock.weekday
     # Wall time may step back where summer time ends, so the ends need not be the extremes.
-    grid = make_grid(int(wall.min()), int(wall.max()), weekday, cycle)
-    progress("rate profiles")
-    counts = np.array(
-        [
-            counts_of(grid, wall[arrivals & (log.tenant == place)])
-            for place in range(len(log.tenants))
-        ]
-    )
-    rates = fit_rates(grid, counts)
-    redials = fit_redials(log)
+    first, last = int(wall.min()), int(wall.max())
+    grid = make_grid(first, last, weekday, cycle, (last - first) // max(1, len(log) - 1))
+    offers = [np.sort(wall[arrivals & (log.tenant == place)]) for place in range(len(log.tenants))]
+    counts = np.array([counts_of(grid, each) for each in offers])
+    rates = fit_rates(grid, counts, [bunching_of(grid, each) for each in offers])
+    redials = fit_redials(log, following)
     pool = _Pool(log)
     tenants = []
     for place, name in enumerate(scenario_ids(log.tenants)):
-        progress(f"tenant {name}")
+        progress(place, len(log.tenants))
         own = log.tenant == place
         tenants.append(_tenant(log, pool, own, arrivals, place, name, rates[place]))
     total = counts.sum(axis=0)
-    progress("dispersion")
     dispersion = dispersion_of(grid, np.sort(wall[arrivals]), tenants, log.resolution_us)
     fitted = Fitted(
         grid=grid,
@@ -215,7 +220,7 @@ def _first_weekday(grid: Grid, weekday: int | None) -> int | None:
         return None
     if grid.cycle is Cycle.WEEK:
         return 0
-    return (weekday + grid.from_us // 86_400_000_000) % 7
+    return (weekday + grid.begin_us // DAY_US) % 7
 
 
 def _starts(grid: Grid, log: RecordedCalls) -> str:
@@ -224,9 +229,9 @@ def _starts(grid: Grid, log: RecordedCalls) -> str:
     if grid.cycle is Cycle.DAY:
         return "midnight" if log.clock else "the start of a day of the log"
     if log.clock is None:
-        return f"second {grid.from_us / 1e6:g} of the log"
+        return f"second {grid.begin_us / 1e6:g} of the log"
     origin = log.clock.origin.replace(tzinfo=None)
-    return (origin + timedelta(microseconds=grid.from_us)).strftime(_DATES)
+    return (origin + timedelta(microseconds=grid.begin_us)).strftime(_DATES)
 
 
 def _span(log: RecordedCalls) -> str:

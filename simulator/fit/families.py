@@ -1,4 +1,4 @@
-"""Families of distributions as fitting sees them: distribution functions, and which fits best.
+"""Families of distributions fitted by maximum likelihood.
 
 Everything here is for values whose mean is 1; :mod:`simulator.fit.holding` scales.
 """
@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-from scipy import special
 from scipy.optimize import minimize, minimize_scalar
 
+from simulator.fit.tails import (
+    Floats,
+    Tails,
+    exponential_tails,
+    gamma_tails,
+    hyperexponential_tails,
+    lognormal_tails,
+    pareto_tails,
+    weibull_tails,
+)
 from simulator.scenario import (
     Distribution,
     Exponential,
@@ -22,11 +30,6 @@ from simulator.scenario import (
     Pareto,
     Weibull,
 )
-from simulator.traffic.samplers import balanced_phases
-
-Floats = npt.NDArray[np.float64]
-Tails = Callable[[Floats], tuple[Floats, Floats]]
-"""x >= 0 to (P(X <= x), P(X > x)); both, because each is exact where it is small."""
 
 _LEAST: Final = 1e-300
 _CV_RANGE: Final = (0.002, 99.0)
@@ -103,31 +106,20 @@ def _clipped(cv: float, least: float = _CV_RANGE[0]) -> float:
 
 
 def _exponential(sample: Sample) -> Fit:
-    def tails(log_mean: float) -> Tails:
-        rate = math.exp(-log_mean)
-        return lambda x: (-np.expm1(-rate * x), np.exp(-rate * x))
-
     found = minimize_scalar(
-        lambda at: -log_likelihood(sample, tails(float(at))) / sample.n,
+        lambda at: -log_likelihood(sample, exponential_tails(math.exp(float(at)))) / sample.n,
         bracket=(-0.1, 0.1),
         tol=1e-10,
     )
-    log_mean = float(found.x)
-    mean, at = math.exp(log_mean), tails(log_mean)
+    mean = math.exp(float(found.x))
+    at = exponential_tails(mean)
     return Fit("exponential", 1, log_likelihood(sample, at), at, lambda k: Exponential(k * mean))
 
 
 def _gamma(sample: Sample) -> Fit:
     def tails(log_mean: float, log_cv: float) -> Tails:
-        shape = _clipped(math.exp(log_cv)) ** -2
-        rate = shape * math.exp(-log_mean)
-
-        def at(x: Floats) -> tuple[Floats, Floats]:
-            below: Floats = np.asarray(special.gammainc(shape, rate * x), np.float64)
-            above: Floats = np.asarray(special.gammaincc(shape, rate * x), np.float64)
-            return below, above
-
-        return at
+        variance = _clipped(math.exp(log_cv)) ** 2
+        return gamma_tails(1 / variance, math.exp(log_mean) * variance)
 
     best = _best_two(sample, (0.0, math.log(_clipped(sample.cv))), tails)
     at = tails(*best)
@@ -137,14 +129,7 @@ def _gamma(sample: Sample) -> Fit:
 
 def _lognormal(sample: Sample) -> Fit:
     def tails(location: float, log_sigma: float) -> Tails:
-        sigma = math.exp(log_sigma)
-
-        def at(x: Floats) -> tuple[Floats, Floats]:
-            with np.errstate(divide="ignore"):
-                z = (np.log(x) - location) / sigma
-            return special.ndtr(z), special.ndtr(-z)
-
-        return at
+        return lognormal_tails(location, math.exp(log_sigma))
 
     sigma = math.sqrt(math.log1p(_clipped(sample.cv) ** 2))
     best = _best_two(sample, (-sigma * sigma / 2, math.log(sigma)), tails)
@@ -157,14 +142,7 @@ def _lognormal(sample: Sample) -> Fit:
 
 def _weibull(sample: Sample) -> Fit:
     def tails(log_scale: float, log_shape: float) -> Tails:
-        scale, shape = math.exp(log_scale), math.exp(log_shape)
-
-        def at(x: Floats) -> tuple[Floats, Floats]:
-            with np.errstate(over="ignore"):
-                hazard = (x / scale) ** shape
-            return -np.expm1(-hazard), np.exp(-hazard)
-
-        return at
+        return weibull_tails(math.exp(log_shape), math.exp(log_scale))
 
     shape = _clipped(sample.cv) ** -1.086  # a common first guess for the shape from the cv
     best = _best_two(sample, (-math.lgamma(1 + 1 / shape), math.log(shape)), tails)
@@ -177,20 +155,15 @@ def _weibull(sample: Sample) -> Fit:
 
 
 def _hyperexponential(sample: Sample) -> Fit:
+    def cv_of(log_excess: float) -> float:
+        return _clipped(math.sqrt(1 + math.exp(min(20.0, log_excess))), 1.0)
+
     def tails(log_mean: float, log_excess: float) -> Tails:
-        cv = _clipped(math.sqrt(1 + math.exp(min(20.0, log_excess))), 1.0)
-        p, first, second = balanced_phases(math.exp(log_mean), cv)
-
-        def at(x: Floats) -> tuple[Floats, Floats]:
-            below = -p * np.expm1(-x / first) - (1 - p) * np.expm1(-x / second)
-            return below, p * np.exp(-x / first) + (1 - p) * np.exp(-x / second)
-
-        return at
+        return hyperexponential_tails(math.exp(log_mean), cv_of(log_excess))
 
     excess = max(0.01, _clipped(sample.cv, 1.0) ** 2 - 1)
     best = _best_two(sample, (0.0, math.log(excess)), tails)
-    mean = math.exp(best[0])
-    cv = _clipped(math.sqrt(1 + math.exp(min(20.0, best[1]))), 1.0)
+    mean, cv = math.exp(best[0]), cv_of(best[1])
     at = tails(*best)
     likelihood = log_likelihood(sample, at)
     return Fit("hyperexponential", 2, likelihood, at, lambda k: HyperExponential(k * mean, cv))
@@ -199,28 +172,14 @@ def _hyperexponential(sample: Sample) -> Fit:
 def _pareto(sample: Sample) -> Fit:
     """Its ends are those of the values, which is where they are likeliest; they count as two."""
     low, high = sample.least, sample.most
-    log_ratio = math.log(high / low)
-
-    def tails(log_shape: float) -> Tails:
-        shape = math.exp(log_shape)
-        mass = -math.expm1(-shape * log_ratio)
-
-        def at(x: Floats) -> tuple[Floats, Floats]:
-            inside = np.clip(x, low, high)
-            below = -np.expm1(-shape * np.log(inside / low)) / mass
-            above = -np.expm1(-shape * np.log(high / inside)) * (inside / low) ** -shape / mass
-            return below, above
-
-        return at
-
     least, most = map(math.log, _PARETO_SHAPES)
     found = minimize_scalar(
-        lambda at: -log_likelihood(sample, tails(float(at))) / sample.n,
+        lambda at: -log_likelihood(sample, pareto_tails(math.exp(float(at)), low, high)) / sample.n,
         bounds=(least, most),
         method="bounded",
         options={"xatol": 1e-9},
     )
-    log_shape = float(found.x)
-    shape, at = math.exp(log_shape), tails(log_shape)
+    shape = math.exp(float(found.x))
+    at = pareto_tails(shape, low, high)
     likelihood = log_likelihood(sample, at)
     return Fit("pareto", 3, likelihood, at, lambda k: Pareto(shape, k * low, k * high))

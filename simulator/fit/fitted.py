@@ -25,9 +25,9 @@ class Cycle(StrEnum):
 class Grid:
     """Clock slots that counts are made in.
 
-    A call at wall time ``t`` lies in slot ``((t + offset_us) mod length_us) // slot_us``. The log's
-    window is [from_us, until_us) in wall time, whole slots; ``exposure_us`` has a value a slot: how
-    long it was watched, summed over the cycles.
+    A call at wall time ``t`` lies in slot ``((t + offset_us) mod length_us) // slot_us``. The log
+    was watched in [from_us, until_us) of wall time; ``exposure_us`` has a value a slot: how long it
+    was watched, summed over the cycles.
     """
 
     cycle: Cycle
@@ -37,6 +37,11 @@ class Grid:
     from_us: int
     until_us: int
     exposure_us: tuple[int, ...]
+
+    @property
+    def begin_us(self) -> int:
+        """Wall time at which a profile that follows the log begins: that of its first slot."""
+        return -self.offset_us
 
     @property
     def window_us(self) -> int:

@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.fit.families import Fit, Floats, Sample, fit_all
+from simulator.fit.families import Fit, Sample, fit_all
 from simulator.fit.fitted import Candidate, Cells, Durations
+from simulator.fit.tails import Floats
 from simulator.scenario import Deterministic, Empirical
 from simulator.traffic.samplers import mean_us
 

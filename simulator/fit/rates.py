@@ -12,35 +12,58 @@ from simulator.fit.fitted import Cycle, Grid, Rates
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 DAY_US: Final = 86_400_000_000
 WEEK_US: Final = 7 * DAY_US
-_SLOTS_US: Final = (900_000_000, 300_000_000, 60_000_000, 10_000_000, 1_000_000)
+_SECOND_US: Final = 1_000_000
+_QUARTER_US: Final = 900_000_000
+_SLOTS_US: Final = (
+    _SECOND_US,
+    10_000_000,
+    60_000_000,
+    300_000_000,
+    _QUARTER_US,
+    3_600_000_000,
+    6 * 3_600_000_000,
+    DAY_US,
+)
 _FEWEST_SLOTS: Final = 16
+_MOST_SLOTS: Final = 4_000
 _PENALTY_AT_LEAST: Final = 4.0
 FEW_CALLS: Final = 200
 """Below so many first attempts a tenant takes the shape of all such tenants."""
 _ODD_ONE_OUT: Final = 0.001
 
 
-def make_grid(first_us: int, last_us: int, weekday: int | None, cycle: Cycle | None = None) -> Grid:
+def make_grid(
+    first_us: int,
+    last_us: int,
+    weekday: int | None,
+    cycle: Cycle | None = None,
+    gap_us: int = 0,
+) -> Grid:
     """The slots for a log whose calls lie between two instants of wall time, both included.
 
-    Slots are of 15 minutes, or as much shorter as a short log needs to have 16 of them. The window
-    is widened to whole slots, so partial days at its edges count by the time that was watched. A
-    cycle of a week is taken from a week on, else the profile follows the log; ``weekday`` is that
-    of wall time 0 (0 is Monday; None where the log has no dates: weeks and days begin at its 0).
+    Slots are of 15 minutes; as much shorter as a short log needs to have 16 of them, and as much
+    longer as it takes to have no more than 4,000. The log was watched from its first to its last
+    call, and half of the mean gap ``gap_us`` before and after, within the slots that these lie in;
+    without that the rate of a slot that begins or ends with such a call would have no bound. A
+    cycle of a week is taken from a week on, in whole quarters of an hour, else the profile follows
+    the log, to its last second. ``weekday`` is that of wall time 0 (0 is Monday; None where the log
+    has no dates: weeks and days begin at its 0).
     """
     span = last_us - first_us
-    slot = _SLOTS_US[0]
-    if span > 0:
-        slot = next((each for each in _SLOTS_US if span >= _FEWEST_SLOTS * each), _SLOTS_US[-1])
-    from_us = first_us // slot * slot
-    until_us = last_us // slot * slot + slot
     if cycle is None:
-        cycle = Cycle.WEEK if until_us - from_us >= WEEK_US else Cycle.SPAN
+        quarters = last_us // _QUARTER_US - first_us // _QUARTER_US + 1
+        cycle = Cycle.WEEK if quarters * _QUARTER_US >= WEEK_US else Cycle.SPAN
+    slot = _slot_us(span, {Cycle.DAY: DAY_US, Cycle.WEEK: WEEK_US}.get(cycle, span))
+    begin = first_us // slot * slot
+    end = last_us // slot * slot + slot
+    from_us = max(begin, first_us - gap_us // 2)
+    until_us = min(end, last_us + 1 + gap_us // 2)
     if cycle is Cycle.SPAN:
-        length, offset = until_us - from_us, -from_us
+        length, offset = -(-(until_us - begin) // _SECOND_US) * _SECOND_US, -begin
     elif cycle is Cycle.DAY:
         length, offset = DAY_US, 0
     else:
@@ -57,6 +80,13 @@ def make_grid(first_us: int, last_us: int, weekday: int | None, cycle: Cycle | N
         until_us=until_us,
         exposure_us=tuple(np.diff(watched).tolist()),
     )
+
+
+def _slot_us(span_us: int, length_us: int) -> int:
+    """The slot for a log that spans so long, and a profile of so long."""
+    fine = [each for each in _SLOTS_US if each <= _QUARTER_US and span_us >= _FEWEST_SLOTS * each]
+    least = max(fine, default=_SLOTS_US[0])
+    return next(each for each in _SLOTS_US if each >= least and length_us <= _MOST_SLOTS * each)
 
 
 def _watched(edges: Int64s, instant: int, length: int) -> Int64s:
@@ -76,30 +106,43 @@ def counts_of(grid: Grid, wall_us: Int64s) -> Int64s:
     return np.bincount(slot_of(grid, wall_us), minlength=len(grid.exposure_us)).astype(np.int64)
 
 
-def segments(counts: Int64s, exposure: Floats) -> list[int]:
+def segments(
+    counts: Int64s, exposure: Floats, least: float = 0.0, bunching: float = 1.0
+) -> list[int]:
     """First slots of the steps that explain Poisson counts best, the first of them 0.
 
-    Optimal partitioning: of all ways to cut the slots into steps the one with the largest
-    log-likelihood less a penalty for each further step, found by dynamic programming (B. Jackson
-    et al., "An algorithm for optimal partitioning of data on an interval", IEEE Signal Processing
-    Letters 12, 2005). The penalty is 1 + ln(slots), at least 4: constant traffic is left in one
-    piece about nineteen times in twenty.
+    Optimal partitioning: of all ways to cut the slots into steps that were watched for ``least`` or
+    longer the one with the largest log-likelihood less a penalty for each further step, found by
+    dynamic programming (B. Jackson et al., "An algorithm for optimal partitioning of data on an
+    interval", IEEE Signal Processing Letters 12, 2005) over the cuts that can still be the last one
+    (R. Killick, P. Fearnhead and I. A. Eckley, "Optimal detection of changepoints with a linear
+    computational cost", Journal of the American Statistical Association 107, 2012). The penalty is
+    1 + ln(slots), at least 4: constant traffic is left in one piece about nineteen times in twenty.
+    Counts whose variance is ``bunching`` times their mean make the log-likelihood as much larger by
+    chance, so the penalty is that many times as large (quasi-likelihood; P. McCullagh and J. A.
+    Nelder, "Generalized Linear Models", 1989, section 9.2).
     """
     n = len(counts)
-    penalty = max(_PENALTY_AT_LEAST, 1 + math.log(n))
+    penalty = bunching * max(_PENALTY_AT_LEAST, 1 + math.log(n))
     calls = np.concatenate(([0.0], np.cumsum(counts, dtype=np.float64)))
     time = np.concatenate(([0.0], np.cumsum(exposure, dtype=np.float64)))
     best = np.full(n + 1, -np.inf)
     best[0] = 0.0
     cut = np.zeros(n + 1, np.intp)
+    last = np.zeros(1, np.intp)
     for end in range(1, n + 1):
-        inside = calls[end] - calls[:end]
-        length = time[end] - time[:end]
+        inside = calls[end] - calls[last]
+        length = time[end] - time[last]
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = np.where(inside > 0, inside * np.log(inside / length), 0.0)
-        score = best[:end] + gain - penalty
-        cut[end] = int(np.argmax(score))
-        best[end] = score[cut[end]]
+        score = best[last] + gain - penalty
+        score[length < least] = -np.inf
+        place = int(np.argmax(score))
+        cut[end], best[end] = last[place], score[place]
+        if end < n and exposure[end] >= least:
+            # Whatever step follows is long enough, so a cut here beats the ones left out.
+            last = last[(score >= best[end] - penalty) | (length < least)]
+        last = np.append(last, end)
     starts = []
     end = n
     while end > 0:
@@ -122,30 +165,38 @@ def rates_from(grid: Grid, counts: Int64s, starts: Sequence[int]) -> Rates:
     )
 
 
-def fit_rates(grid: Grid, counts: Int64s) -> list[Rates]:
+def fit_rates(grid: Grid, counts: Int64s, bunching: Sequence[float] = ()) -> list[Rates]:
     """A profile for each tenant from its counts, shape (tenants, slots).
 
-    A tenant with fewer than 200 calls cannot show its own shape: it takes that of all such tenants
+    ``bunching`` is the index of dispersion of each tenant's counts (1 where none are given). A
+    tenant with fewer than 200 calls cannot show its own shape: it takes that of all such tenants
     together (of all tenants, where those have fewer than 200 calls between them), times its share
     of the calls, unless its calls fall so unlike theirs that chance would do it once in a thousand
     tenants (likelihood ratio test on the steps of the shape).
     """
     totals = counts.sum(axis=1)
+    index = np.array(bunching or np.ones(len(counts)), np.float64)
+
+    def steps_of(tenants: Bools) -> tuple[Int64s, list[int]]:
+        """Of independent tenants together the variances add up, as the means do."""
+        together = counts[tenants].sum(axis=0)
+        return together, _steps(grid, together, float(np.average(index, weights=tenants * totals)))
+
     few = totals < FEW_CALLS
     if few.any() and len(counts) > 1:
         pool = few if totals[few].sum() >= FEW_CALLS else np.ones(len(counts), np.bool_)
-        pooled = counts[pool].sum(axis=0)
-        shape = _steps(grid, pooled)
+        pooled, shape = steps_of(pool)
         odd = np.array(
             [few[row] and _unlike(each, pooled, shape) for row, each in enumerate(counts)]
         )
         few, pool = few & ~odd, pool & ~odd
-        pooled = counts[pool].sum(axis=0)
-        whole = rates_from(grid, pooled, _steps(grid, pooled))
+        if few.any():
+            pooled, shape = steps_of(pool)
+            whole = rates_from(grid, pooled, shape)
     return [
         _part_of(whole, float(totals[row] / pooled.sum()))
         if few[row] and len(counts) > 1
-        else rates_from(grid, each, _steps(grid, each))
+        else rates_from(grid, each, _steps(grid, each, float(index[row])))
         for row, each in enumerate(counts)
     ]
 
@@ -156,8 +207,9 @@ def _part_of(whole: Rates, share: float) -> Rates:
     )
 
 
-def _steps(grid: Grid, counts: Int64s) -> list[int]:
-    return segments(counts, np.array(grid.exposure_us, np.float64))
+def _steps(grid: Grid, counts: Int64s, bunching: float) -> list[int]:
+    """A slot at either end of a log, hardly watched, is part of the step beside it."""
+    return segments(counts, np.array(grid.exposure_us, np.float64), grid.slot_us / 2, bunching)
 
 
 def _unlike(own: Int64s, pooled: Int64s, steps: Sequence[int]) -> bool:

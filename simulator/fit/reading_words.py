@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from simulator.cdr.merging import ends_said
 from simulator.cdr.recorded import BrokenLines, CallEnd, RecordedCalls
 from simulator.fit.distribution_text import duration_text
 from simulator.fit.fitted import Fitted, TenantFit
@@ -25,7 +24,7 @@ def reading_lines(log: RecordedCalls) -> Iterator[str]:
     )
     ends = ", ".join(
         f"{count:,} {end.name.lower().replace('_', ' ')}"
-        for end, count in ends_said(log.end).items()
+        for end, count in log.ends.items()
         if count and end != CallEnd.COMPLETED
     )
     yield f"  answered {percent(float(log.answered.mean()))}" + (f"; {ends}" if ends else "")

@@ -7,6 +7,7 @@ them, and their number and timing show as bursts.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -41,48 +42,61 @@ def wilson(part: int, whole: int) -> Share:
     return Share(part, whole, max(0.0, centre - half), min(1.0, centre + half))
 
 
-def next_calls(log: RecordedCalls) -> tuple[Int64s, Int64s]:
-    """For each call the row of its caller's next one to the same tenant (-1: none), and how long
-    after its end that came, in microseconds; shapes (n,).
+@dataclass(frozen=True, slots=True, eq=False)
+class NextCalls:
+    """For each of n calls its caller's next one to the same tenant, shapes (n,).
 
-    The time is negative for a call made before the last one ended.
+    ``row`` is -1 where there is none; ``after_us`` is how long after the end of the call it came,
+    negative where the call had not ended yet.
     """
-    n = len(log)
-    following = np.full(n, -1, np.int64)
-    after = np.zeros(n, np.int64)
-    if log.caller is None or not n:
-        return following, after
-    order = np.lexsort((np.arange(n), log.caller, log.tenant))
+
+    row: Int64s
+    after_us: Int64s
+
+    def within(self, window_us: int) -> Bools:
+        """Whose next call came at most so long after their end."""
+        return (self.row >= 0) & (self.after_us >= 0) & (self.after_us <= window_us)
+
+
+def next_calls(log: RecordedCalls) -> NextCalls | None:
+    """None where the log does not tell callers apart."""
+    if log.caller is None:
+        return None
+    # Calls of one caller to one tenant stay in order: the sort is stable.
+    party = log.tenant.astype(np.int64) * (int(log.caller.max(initial=0)) + 1) + log.caller
+    order = np.argsort(party, kind="stable")
     one, two = order[:-1], order[1:]
-    same = (
-        (log.tenant[one] == log.tenant[two])
-        & (log.caller[one] == log.caller[two])
-        & (log.caller[one] != NOBODY)
-    )
-    following[one[same]] = two[same]
-    after[one[same]] = log.offer_us[two[same]] - log.offer_us[one[same]] - log.slot_us[one[same]]
-    return following, after
+    same = (party[one] == party[two]) & (log.caller[one] != NOBODY)
+    one, two = one[same], two[same]
+    row = np.full(len(log), -1, np.int64)
+    after_us = np.zeros(len(log), np.int64)
+    row[one] = two
+    after_us[one] = log.offer_us[two] - log.offer_us[one] - log.slot_us[one]
+    return NextCalls(row, after_us)
 
 
-def redials_of_refused(log: RecordedCalls, window_us: int = WINDOW_US) -> Bools:
+def redials_of_refused(
+    log: RecordedCalls, following: NextCalls | None, window_us: int = WINDOW_US
+) -> Bools:
     """Which offers are redials of a refused call, shape (n,): no arrivals of the scenario."""
-    following, after = next_calls(log)
-    soon = (following >= 0) & (after >= 0) & (after <= window_us)
-    again = soon & (log.end == CallEnd.REFUSED)
     marked = np.zeros(len(log), np.bool_)
-    marked[following[again]] = True
+    if following is not None:
+        again = following.within(window_us) & (log.end == CallEnd.REFUSED)
+        marked[following.row[again]] = True
     return marked
 
 
-def fit_redials(log: RecordedCalls, window_us: int = WINDOW_US) -> Redials | None:
+def fit_redials(
+    log: RecordedCalls, following: NextCalls | None, window_us: int = WINDOW_US
+) -> Redials | None:
     """What the callers of a log do after each end; None where it does not tell callers apart or
     none of them ever called again."""
-    if log.caller is None or not len(log):
+    if following is None:
         return None
-    following, after = next_calls(log)
     # Of calls near the end of the log it is not known whether they are tried again.
     known = (log.caller != NOBODY) & (log.offer_us + log.slot_us + window_us <= log.offer_us[-1])
-    again = known & (following >= 0) & (after >= 0) & (after <= window_us)
+    soon = following.within(window_us)
+    again = known & soon
     if not again.any():
         return None
     rows = []
@@ -90,26 +104,24 @@ def fit_redials(log: RecordedCalls, window_us: int = WINDOW_US) -> Redials | Non
         mine = known & (log.end == end)
         if mine.any():
             hits = again & mine
-            mean = float(after[hits].mean()) if hits.any() else 0.0
+            mean = float(following.after_us[hits].mean()) if hits.any() else 0.0
             share = wilson(int(hits.sum()), int(mine.sum()))
             rows.append(RedialsAfter(end.name.lower(), share, mean))
     answered = known & log.answered
     control = wilson(int((again & answered).sum()), int(answered.sum()))
     basis, chosen = _basis(log, known)
     hits = again & chosen
-    delays = np.maximum(after[hits], 1)
-    share = wilson(int(hits.sum()), int(chosen.sum()))
-    refused = basis == CallEnd.REFUSED.name.lower()
+    delays = np.maximum(following.after_us[hits], 1)
     return Redials(
         window_us=window_us,
         after=tuple(rows),
         control=control,
         basis=basis,
-        probability=share.value,
+        probability=wilson(int(hits.sum()), int(chosen.sum())).value,
         delay=fit_durations(delays, log.resolution_us) if len(delays) else None,
-        max_attempts=_longest_chain(following, (after >= 0) & (after <= window_us) & chosen),
-        refused=refused,
-        removed=int(redials_of_refused(log, window_us).sum()),
+        max_attempts=_longest_chain(following, soon & chosen),
+        refused=basis == CallEnd.REFUSED.name.lower(),
+        removed=int(redials_of_refused(log, following, window_us).sum()),
     )
 
 
@@ -122,11 +134,11 @@ def _basis(log: RecordedCalls, known: Bools) -> tuple[str, Bools]:
     return "unanswered", known & ~log.answered
 
 
-def _longest_chain(following: Int64s, again: Bools) -> int:
+def _longest_chain(following: NextCalls, again: Bools) -> int:
     """Attempts of the most stubborn caller, the first one included."""
-    attempts = np.ones(len(following), np.int64)
+    attempts = np.ones(len(following.row), np.int64)
     longest = 1
-    for row in np.flatnonzero(again & (following >= 0)).tolist():
-        attempts[following[row]] = attempts[row] + 1
+    for row in np.flatnonzero(again).tolist():
+        attempts[following.row[row]] = attempts[row] + 1
         longest = max(longest, int(attempts[row]) + 1)
     return min(longest, _MOST_ATTEMPTS)

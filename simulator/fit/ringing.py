@@ -65,7 +65,7 @@ def fit_ringing(answer_us: Int64s, given_up_us: Int64s, resolution_us: int = 1) 
     answers, leavings = _product_limits(answer_us, given_up_us)
     setup = _sliced(answers, 1.0)
     patience = _sliced(leavings, 0.0)
-    patience, left = _with_share(setup, answers.left, patience, leavings.left, answered / len(both))
+    left = _share_left(setup, answers.left, patience, leavings.left, answered / len(both))
     share, mean = _first_of(setup, answers.left, patience, left, never)
     return Ringing(
         setup=_distribution(setup, answers.left, never),
@@ -81,11 +81,9 @@ def fit_ringing(answer_us: Int64s, given_up_us: Int64s, resolution_us: int = 1) 
 def _product_limits(answer_us: Int64s, given_up_us: Int64s) -> tuple[_Masses, _Masses]:
     """Of answers and of giving up; of two at the same instant the latter counts as the earlier."""
     times = np.unique(np.concatenate((answer_us, given_up_us)))
-    answers = np.searchsorted(np.sort(answer_us), times, "right") - np.searchsorted(
-        np.sort(answer_us), times, "left"
-    )
-    leavings = np.searchsorted(np.sort(given_up_us), times, "right") - np.searchsorted(
-        np.sort(given_up_us), times, "left"
+    answers, leavings = (
+        np.bincount(np.searchsorted(times, each), minlength=len(times))
+        for each in (answer_us, given_up_us)
     )
     waiting = (answers + leavings)[::-1].cumsum()[::-1]
     # Nobody is left to be answered where all who wait give up.
@@ -109,21 +107,18 @@ def _sliced(masses: _Masses, least_us: float) -> Floats:
     return np.maximum(slice_means(masses.at_us, _MOST_VALUES, masses.mass), least_us)
 
 
-def _with_share(
+def _share_left(
     setup: Floats, setup_left: float, patience: Floats, left: float, answered_share: float
-) -> tuple[Floats, float]:
+) -> float:
     """Who never gives up, so that the share of answers is that of the record.
 
     Slices blur who was first by a little; the weight of the finite part of patience makes up.
     """
     if not len(setup) or not len(patience):
-        return patience, left
-    earlier = setup_left + (1 - setup_left) * float(
-        np.mean(patience[:, None] < setup[None, :]) if len(patience) else 0.0
-    )
-    if earlier <= 0:
-        return patience, left
-    return patience, max(0.0, 1 - min(1.0, (1 - answered_share) / earlier))
+        return left
+    sooner = float(np.mean(patience[:, None] < setup[None, :]))
+    earlier = setup_left + (1 - setup_left) * sooner
+    return left if earlier <= 0 else max(0.0, 1 - min(1.0, (1 - answered_share) / earlier))
 
 
 def _first_of(

@@ -8,7 +8,7 @@ from typing import Final
 from simulator.fit.capacity import by_interval
 from simulator.fit.distribution_text import distribution_lines, significant
 from simulator.fit.fitted import Cycle, Durations, Fitted, Rates, Redials, Share, TenantFit
-from simulator.fit.words import counted, percent, when, wrapped
+from simulator.fit.words import counted, percent, roughly, when, wrapped
 from simulator.scenario_file.units import format_duration
 
 _HOUR_US: Final = 3_600_000_000
@@ -24,13 +24,14 @@ def scenario_name(text: str) -> str:
     return name or "fitted"
 
 
-def scenario_text(fitted: Fitted, *, name: str, command: str, sources: Iterable[str] = ()) -> str:
+def scenario_text(fitted: Fitted, *, name: str, command: str, remarks: Iterable[str] = ()) -> str:
     """The scenario file. The same fit gives the same text.
 
-    ``name`` is made a valid one; ``command`` made it, from ``sources`` (a line each).
+    ``name`` is made a valid one; ``command`` made it, and ``remarks`` are what else there is to say
+    of that (a sentence each).
     """
     lines = [
-        *_head(fitted, command, sources),
+        *_head(fitted, command, remarks),
         "version: 1",
         f"name: {json.dumps(scenario_name(name))}",
         f"description: {json.dumps(f'Fitted from a log of calls, {fitted.span}.')}",
@@ -55,15 +56,15 @@ def _comment(text: str, indent: int = 0, bullet: str = "") -> list[str]:
     return wrapped(printable, start + bullet, start + " " * len(bullet))
 
 
-def _head(fitted: Fitted, command: str, sources: Iterable[str]) -> Iterator[str]:
+def _head(fitted: Fitted, command: str, remarks: Iterable[str]) -> Iterator[str]:
     calls = sum(each.offers for each in fitted.tenants)
     yield from _comment(
         f"Fitted by busyhour from {calls:,} calls of {counted(len(fitted.tenants), 'tenant')}, "
         f"{fitted.span}."
     )
     yield from _comment(f"Made with: {command}")
-    for source in sources:
-        yield from _comment(f"From: {source}")
+    for remark in remarks:
+        yield from _comment(remark)
     if fitted.warnings:
         yield "#"
         yield from _comment("Mind:")
@@ -77,7 +78,7 @@ def _head(fitted: Fitted, command: str, sources: Iterable[str]) -> Iterator[str]
 
 def _duration(fitted: Fitted) -> Iterator[str]:
     if fitted.grid.cycle is Cycle.SPAN:
-        yield from _comment(f"The span of the log in whole slots; it starts at {fitted.starts}.")
+        yield from _comment(f"The span of the log; it starts at {fitted.starts}.")
     else:
         yield from _comment(
             f"One {fitted.grid.cycle.value}, from {fitted.starts}; a longer run repeats it."
@@ -106,7 +107,7 @@ def _capacity(fitted: Fitted) -> Iterator[str]:
 
 
 def _tenant(fitted: Fitted, tenant: TenantFit, *, anchored: bool) -> Iterator[str]:
-    ends = ", ".join(f"{count} {end.replace('_', ' ')}" for end, count in tenant.ends if count)
+    ends = ", ".join(f"{count:,} {end.replace('_', ' ')}" for end, count in tenant.ends if count)
     yield from _comment(f"{counted(tenant.offers, 'call')} in the log: {ends}.", 2)
     if tenant.name != tenant.tenant_id:
         yield from _comment(f"The log calls it {tenant.name!r}.", 2)
@@ -140,7 +141,7 @@ def _arrivals(fitted: Fitted, tenant: TenantFit, *, anchored: bool) -> Iterator[
     what = counted(first, "first attempt") if first < tenant.offers else counted(first, "arrival")
     mean = rates.expected_calls(fitted.grid.length_us) / fitted.grid.length_us
     yield from _comment(
-        f"{what} in {format_duration(fitted.grid.window_us)}, "
+        f"{what} in {roughly(fitted.grid.window_us)}, "
         f"{mean * tenant.slot_us_mean:.4g} erlang in the mean.",
         4,
     )
@@ -174,9 +175,7 @@ def _steps(fitted: Fitted, rates: Rates, written: list[str]) -> Iterator[str]:
     ]
     width = max(map(len, entries))
     for place, entry in enumerate(entries):
-        said = (
-            f"{counted(rates.calls[place], 'call')} in {format_duration(rates.exposure_us[place])}"
-        )
+        said = f"{counted(rates.calls[place], 'call')} in {roughly(rates.exposure_us[place])}"
         yield f"{entry.ljust(width)}  # {when(fitted, rates.starts_us[place])}: {said}"
 
 

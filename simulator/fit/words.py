@@ -12,6 +12,8 @@ from simulator.scenario_file.units import format_duration
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WIDTH: Final = 100
+_FEW_IN_ALL: Final = 100
+_MOST_NAMED: Final = 5
 _LARGE_MOVE: Final = 0.05
 
 
@@ -30,6 +32,12 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
+def roughly(duration_us: int) -> str:
+    """A duration in whole seconds, or in whole minutes from an hour on."""
+    unit_us = 60_000_000 if duration_us >= 3_600_000_000 else 1_000_000
+    return format_duration(round(duration_us / unit_us) * unit_us or duration_us)
+
+
 def wrapped(text: str, start: str = "", further: str | None = None) -> list[str]:
     """A text in lines of at most 100 characters behind ``start``, the further ones behind
     ``further``; a figure and its sign stay on one line."""
@@ -44,12 +52,10 @@ def wrapped(text: str, start: str = "", further: str | None = None) -> list[str]
     return [line.replace("\xa0", " ") for line in lines]
 
 
-def at_of(at_us: int, weekday: int | None) -> str:
-    """An instant of the profile as people say it: ``Tue 08:00``, or ``1d8h`` without dates."""
+def at_of(at_us: int, weekday: int) -> str:
+    """An instant since the midnight of a weekday as people say it: ``Tue 08:00``."""
     days, rest = divmod(at_us, DAY_US)
     minutes, seconds = divmod(rest // 1_000_000, 60)
-    if weekday is None:
-        return format_duration(at_us)
     clock = f"{minutes // 60:02}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
     return f"{WEEKDAYS[(weekday + days) % 7]} {clock}"
 
@@ -57,7 +63,7 @@ def at_of(at_us: int, weekday: int | None) -> str:
 def _clock_us(fitted: Fitted, at_us: int) -> int:
     """An instant of the profile as time since the midnight of its first day."""
     if fitted.grid.cycle is Cycle.SPAN:
-        return at_us + fitted.grid.from_us % DAY_US
+        return at_us + fitted.grid.begin_us % DAY_US
     return at_us
 
 
@@ -105,7 +111,12 @@ def _notes(fitted: Fitted) -> Iterator[str]:
     yield (
         "Neighbouring slots are one step unless the calls bear out a change of rate: of all ways "
         "to cut the profile into steps the likeliest for Poisson counts is taken, each further "
-        "step at a price, so that constant traffic is left in one piece 19 times in 20."
+        "step at a price, so that constant traffic is left in one piece 19 times in 20"
+        + (
+            "."
+            if grid.cycle is Cycle.SPAN
+            else "; of bunched calls the price is higher, so that a bunch is no step."
+        )
     )
     if any(each.rates.shared for each in fitted.tenants):
         yield (
@@ -184,12 +195,18 @@ def _warnings(fitted: Fitted) -> Iterator[str]:
             )
     if fitted.grid.cycle is Cycle.SPAN and fitted.grid.window_us < DAY_US:
         yield (
-            f"The log spans {format_duration(fitted.grid.window_us)}, less than a day: whether its "
+            f"The log spans {roughly(fitted.grid.window_us)}, less than a day: whether its "
             "busiest hour is in it is not known."
         )
+    calls = sum(each.offers for each in fitted.tenants)
+    if calls < _FEW_IN_ALL:
+        yield f"The log has only {counted(calls, 'call')}, so nothing here is sure."
     unseen = [each.name for each in fitted.tenants if not each.hold.n]
     if unseen:
-        yield f"No call was answered of {', '.join(unseen[:5])}: their holding time is made up."
+        yield (
+            f"No call of tenant {', '.join(map(repr, unseen[:_MOST_NAMED]))} was answered, so the "
+            "holding time is made up."
+        )
     renamed = [each for each in fitted.tenants if each.name != each.tenant_id]
     for each in renamed:
         yield f"The tenant {each.name!r} of the log is {each.tenant_id!r} in the scenario."

@@ -1,7 +1,7 @@
 """The life of one call in wall-clock time: its events sent in order, each when it is due."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -9,6 +9,7 @@ from service.calls import Event, Lookup
 from simulator.engines.lookups import LookupPlan
 from simulator.engines.schedule import ACCEPT, END, OFFER, START
 from simulator.history import OpName, OutcomeName
+from simulator.history_reading import ANSWERS
 from simulator.live.client import CALLS, Reply, event_path, offer_body
 from simulator.live.lives import Lives
 from simulator.live.meters import Meters
@@ -32,6 +33,9 @@ _END_BODIES: Final = {
     outcome: f'{{"outcome":"{outcome}"}}'.encode() for outcome in _OUTCOMES.values()
 }
 _ACCEPT_BODIES: Final = {lookup: f'{{"lookup":"{lookup}"}}'.encode() for lookup in Lookup}
+_ENTERS: Final = ("admitted", "accepted", "started")
+"""Answers after which another deadline counts."""
+
 _RETRY_PAUSE_S: Final = 0.1
 
 
@@ -87,6 +91,7 @@ class Calls:
         self.lives = Lives(len(plan.trace))
         self.open: dict[int, LiveTarget] = {}
         """Calls that hold a slot, or may: by row, where."""
+        self._entered_us: dict[int, int] = {}
         self._plan = plan
         self._targets = targets
         self._rules = rules
@@ -141,10 +146,14 @@ class Calls:
         self._ended(row, reply, now_us)
         return row not in self.open
 
-    def forgotten(self, at_us: int) -> None:
-        """The service was killed: no call holds a slot any more. Their callers do not know yet."""
-        for row in self.open:
-            self.lives.released(row, at_us)
+    def forgotten(self, at_us: int, targets: Sequence[LiveTarget]) -> None:
+        """The service was killed: no call holds a slot any more. Their callers do not know yet.
+
+        Calls of which was heard since then are of the service that came after it.
+        """
+        for row, target in self.open.items():
+            if target in targets and self.lives.latest_us(row) <= at_us:
+                self.lives.released(row, at_us)
 
     async def _sent(
         self, row: int, target: LiveTarget, step: Step, due_us: int, ready_us: int, *, first: bool
@@ -158,6 +167,8 @@ class Calls:
         now_us = self._now_us()
         if not step.leaves:
             self._meters.latency[_OPS[step.kind]].add(now_us - due_us)
+        if reply.decision in _ENTERS:
+            self._entered_us[row] = sent_us
         if first:
             self._offered(row, reply, now_us)
         elif step.kind == OFFER:
@@ -199,8 +210,13 @@ class Calls:
             self.lives.released(row, sent_us, ended=reply.decision == "ended")
             self._close(row, self._now_us())
         elif reply.code == "wrong_state":
-            self.lives.released(row, sent_us)
+            self.lives.released(row, min(sent_us, self._expired_us(row)))
             self._close(row, self._now_us())
+
+    def _expired_us(self, row: int) -> int:
+        """When a deadline may have ended a call at the earliest; now where there is none."""
+        deadline_us = self._deadline_us.get(self.lives.fate(row))
+        return self._now_us() if deadline_us is None else self._entered_us[row] + deadline_us
 
     def _lost(self, row: int, sent_us: int) -> None:
         """The service does not know a call it admitted: it has been started anew."""
@@ -209,6 +225,7 @@ class Calls:
             self._close(row, self._now_us())
 
     def _close(self, row: int, at_us: int, *, rejected: bool = False) -> None:
+        self._entered_us.pop(row, None)
         if self.open.pop(row, None) is not None:
             self._finished(row, at_us, rejected)
 
@@ -265,9 +282,11 @@ class Calls:
                 reply = await client.post_and_leave(path, body)
             else:
                 patience_s = None if patience_us is None else patience_us / 1e6
-                reply = await client.post(path, body, patience_s)
+                reply = _understood(op, await client.post(path, body, patience_s))
         finally:
             self._requests -= 1
+            if step.kind >= END and reply.result in ("ok", "indefinite"):
+                self.lives.ending(row, invoke_us)
             target.recorder.call(
                 op, call_id, invoke_us, self._now_us(), reply,
                 tenant_id=tenant_id, outcome=outcome, target=target.place,
@@ -286,6 +305,16 @@ class Calls:
 
     async def _until(self, due_us: int) -> None:
         await wait_until(due_us, self._now_us)
+
+
+def _understood(op: OpName, reply: Reply) -> Reply:
+    """The reply, or that nobody knows what it means: an answer that does not belong to ``op``."""
+    if reply.answer is None:
+        return reply
+    decision, reason = reply.answer.decision, reply.answer.reason
+    if decision in ANSWERS[op] and (decision != "rejected" or reason is not None):
+        return reply
+    return Reply("indefinite", reply.status, said=f"{decision} is no answer to this request")
 
 
 async def wait_until(due_us: int, now_us: Callable[[], int]) -> None:

@@ -249,18 +249,23 @@ class CallClient:
 
     async def _read(self, path: str) -> dict[str, Any]:
         try:
+            # Wherever a redirection leads to, it is not for the token.
             async with self._session.get(
-                URL(self.url + path, encoded=True), headers=self._admin
+                URL(self.url + path, encoded=True), headers=self._admin, allow_redirects=False
             ) as response:
                 content, status = await response.read(), response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             said = result_of_error(error)[1]
+            if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.strerror:
+                said += f" ({error.os_error.strerror})"
             raise Inconclusive(f"{self.url} did not answer GET {path}: {said}") from error
         if status == 401:
             raise Inconclusive(
                 f"{self.url} does not take the admin token; set BUSYHOUR_ADMIN_TOKEN to the "
                 "service's"
             )
+        if status == 404:
+            raise Inconclusive(f"{self.url} is no such service: it has no {path}")
         if status != 200:
             raise Inconclusive(f"{self.url} answered GET {path} with {status}")
         try:

@@ -80,6 +80,7 @@ class Driver:
         self._kills = kills
         self._service = service
         self._progress = progress
+        self._groups = groups
         self._firsts = [group[0] for group in groups]
         self._one_by_one = {id(target): asyncio.Lock() for target in self._firsts}
         targets = tuple(target for group in groups for target in group)
@@ -104,7 +105,7 @@ class Driver:
             await self._leave()
             raise
         except Inconclusive:
-            await self._look_last()
+            await self._end_what_is_open()
             raise
 
     async def _play(self) -> None:
@@ -222,23 +223,35 @@ class Driver:
         async with self._one_by_one[id(target)]:
             invoke_us = self._now_us()
             document = await target.client.capacity()
-            return target.recorder.read(document, invoke_us, self._now_us(), target.place)
+            now_us = self._now_us()
+            self._forget(target, target.recorder.notice(document, invoke_us, now_us, target.place))
+            return target.recorder.read(document, invoke_us, now_us, target.place)
 
     async def _watch(self, target: LiveTarget) -> None:
         """Look now and then which instance of the service it is; one that is silent is missed."""
         while True:
             await asyncio.sleep(PULSE_S)
-            with suppress(Inconclusive):
-                await self._notice(target)
+            await self._notice(target)
 
     async def _notice(self, target: LiveTarget) -> None:
+        """Raises :class:`Inconclusive` for a document that is no such service's."""
         async with self._one_by_one[id(target)]:
             invoke_us = self._now_us()
-            document = await target.client.capacity()
-            target.recorder.notice(document, invoke_us, self._now_us(), target.place)
+            try:
+                document = await target.client.capacity()
+            except Inconclusive:
+                return
+            restart = target.recorder.notice(document, invoke_us, self._now_us(), target.place)
+            self._forget(target, restart)
+
+    def _forget(self, first: LiveTarget, restart: Operation | None) -> None:
+        """Of a restart that was noticed: the calls of that service are gone."""
+        if restart is not None:
+            group = next(group for group in self._groups if group[0] is first)
+            self.calls.forgotten(restart.invoke_us, group)
 
     async def _look_last(self) -> None:
-        """After a run that did not come to its end: were they the same services until now?"""
+        """Were they the same services until now?"""
         for target in self._firsts:
             if not target.recorder.is_whole:
                 with suppress(Inconclusive):
@@ -256,7 +269,8 @@ class Driver:
             for target, token in zip(self._firsts, begun, strict=True):
                 target.recorder.restarted(from_us, self._now_us(), target.place)
                 target.recorder.written(token)
-        self.calls.forgotten(from_us)
+        for group in self._groups:
+            self.calls.forgotten(from_us, group)
         await asyncio.sleep(self._plan.wall_us(kill.restart_after_us) / 1e6)
         await _to_its_end(service.start_again)
         self.restarts += 1
@@ -301,6 +315,10 @@ class Driver:
         task = asyncio.current_task()
         assert task is not None
         task.uncancel()
+        await self._end_what_is_open()
+
+    async def _end_what_is_open(self) -> None:
+        """After a run that did not come to its end, as far as it goes quickly."""
         with suppress(Exception):
             async with asyncio.timeout(INTERRUPT_S):
                 try:

@@ -136,7 +136,23 @@ class LiveEngine:
             starts.append(start.before)
         if self.settings.shared_limit:
             return [_Group(targets.urls, starts[0])]
+        _require_different(targets.urls, starts)
         return [_Group((url,), before) for url, before in zip(targets.urls, starts, strict=True)]
+
+
+def _require_different(urls: Sequence[str], documents: Sequence[Document]) -> None:
+    """Raise :class:`Inconclusive` when two addresses lead to one service, where it says so."""
+    seen: dict[str, str] = {}
+    for url, document in zip(urls, documents, strict=True):
+        instance = document.get("instance")
+        if not isinstance(instance, str):
+            continue
+        if instance in seen:
+            raise Inconclusive(
+                f"{seen[instance]} and {url} are one service; give it once, or say with "
+                "--shared-limit that they share one limit"
+            )
+        seen[instance] = url
 
 
 class _Run:
@@ -218,7 +234,6 @@ class _Run:
                         timeout_s=settings.timeout_s,
                     )
                     clients.append(await client.__aenter__())
-                    await client.check_call_token()
                     groups[-1].append(LiveTarget(client, recorder, self._prefix, place))
             driver = Driver(
                 self._plan,

@@ -26,8 +26,8 @@ _RELEASED: Final = {
 class Lives:
     """The state of every row as its caller knows it; instants in wall-clock microseconds.
 
-    A slot counts as held from the answer to its offer to the sending of its end: at least then
-    it was. A row whose offer was never answered is not made, as far as anybody knows.
+    A slot counts as held from the answer to its offer to the first sending of its end: at least
+    then it was. A row whose offer was never answered is not made, as far as anybody knows.
     """
 
     def __init__(self, rows: int) -> None:
@@ -38,6 +38,7 @@ class Lives:
         self._accepted_us = never * rows
         self._started_us = never * rows
         self._released_us = never * rows
+        self._ending_us = never * rows
 
     def fate(self, row: int) -> Fate:
         return Fate(self._fate[row])
@@ -73,14 +74,21 @@ class Lives:
             self._fate[row] = Fate.STILL_ACTIVE
             self._started_us[row] = at_us
 
+    def ending(self, row: int, at_us: int) -> None:
+        """An end was sent that may have arrived, whatever is known of it later."""
+        if self._ending_us[row] == NEVER:
+            self._ending_us[row] = at_us
+
     def released(self, row: int, at_us: int, *, ended: bool = False) -> None:
         """The call is over. ``ended`` says the service answered that it had started."""
+        if self._ending_us[row] != NEVER:
+            at_us = min(at_us, self._ending_us[row])
         if ended:
             self.started(row, at_us)
         now = Fate(self._fate[row])
         if now in _RELEASED:
             self._fate[row] = _RELEASED[now]
-            self._released_us[row] = max(at_us, self._latest_us(row))
+            self._released_us[row] = max(at_us, self.latest_us(row))
 
     def log(self, speed: float) -> CallLog:
         """The log of the run, its instants in the trace's time."""
@@ -98,5 +106,6 @@ class Lives:
             released_us=scaled(self._released_us),
         )
 
-    def _latest_us(self, row: int) -> int:
+    def latest_us(self, row: int) -> int:
+        """When its caller last heard that it goes on."""
         return max(self._offered_us[row], self._accepted_us[row], self._started_us[row])

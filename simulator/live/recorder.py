@@ -9,6 +9,7 @@ import msgspec
 from service.calls import COUNTER_NAMES
 from simulator.engines import Inconclusive
 from simulator.history import (
+    Calls,
     CountersRead,
     HistoryDeadlines,
     HistoryWriter,
@@ -23,6 +24,7 @@ from simulator.live.instances import Seen, began_anew
 Document = dict[str, Any]
 
 _NO_ANSWER: Final = "indefinite"
+_LIMITS: Final = ("max_concurrent_calls", "reserved_calls", "enabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Recorder:
         self._before = before
         self._results = results
         self._seen = Seen(before, 0, None) if watched else None
+        self._instances = {before.get("instance")}
         self._answered_us = 0
         self._begun = 0
         self._under_way: dict[int, int] = {}
@@ -132,46 +135,58 @@ class Recorder:
             self._answered_us = max(self._answered_us, operation.complete_us)
         self._writer.append(operation)
 
-    def notice(self, document: Document, invoke_us: int, complete_us: int, target: int) -> None:
-        """Look whether a document is that of a service begun anew, and then write that down.
+    def notice(
+        self, document: Document, invoke_us: int, complete_us: int, target: int
+    ) -> Operation | None:
+        """Look whether a document is that of a service begun anew: then that, written down as well.
 
-        It is none of its own: calls and counters of before are gone, and limits, tenants and
-        deadlines are those that it shows now. Documents come one after the other, none asked for
-        before the one ahead of it was there. Raises :class:`Inconclusive`.
+        Calls and counters of before are gone then, and limits, tenants and deadlines are those that
+        it shows now. Documents come one after the other, none asked for before the one ahead of it
+        was there. Raises :class:`Inconclusive`.
         """
         if self._seen is None:
-            return
+            return None
+        restart: Operation | None = None
         now = Seen(document, invoke_us, complete_us)
         try:
             if began_anew(self._seen, now):
+                self._refuse_one_seen_before(document.get("instance"))
                 restart = restart_of(document, self._seen.invoke_us, complete_us, target)
                 self._before = {"total": {}, "tenants": {}}
                 self._writer.append(restart)
         except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise _unknown_form(error) from error
         self._seen = now
+        return restart
+
+    def _refuse_one_seen_before(self, instance: str | None) -> None:
+        if instance is not None and instance in self._instances:
+            raise Inconclusive(
+                "an instance of the service answers again after another one: several services "
+                "share the address, each with calls and counters of its own; give every one of "
+                "them as a --target of its own"
+            )
+        self._instances.add(instance)
 
     def read(self, document: Document, invoke_us: int, complete_us: int, target: int) -> Reading:
-        """A capacity document. Raises :class:`Inconclusive` when it lacks something."""
-        self.notice(document, invoke_us, complete_us, target)
+        """A capacity document that was noticed. Raises :class:`Inconclusive` for a part missing."""
         try:
             reading = self._reading(document)
-            in_use = InUseRead(
-                reading.total["in_use"],
-                {name: row["in_use"] for name, row in reading.tenants.items()},
-            )
-        except (KeyError, TypeError, AttributeError) as error:
+            counters = {"total": reading.total_counters, "tenants": reading.tenant_counters}
+            in_use = {
+                "total": reading.total["in_use"],
+                "tenants": {name: row["in_use"] for name, row in reading.tenants.items()},
+            }
+            read = msgspec.convert(counters, CountersRead), msgspec.convert(in_use, InUseRead)
+        except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise _unknown_form(error) from error
         self._writer.append(
             Operation(
                 op="read",
                 invoke_us=invoke_us,
                 complete_us=complete_us,
-                counters=CountersRead(
-                    dict(reading.total_counters),
-                    {name: dict(row) for name, row in reading.tenant_counters.items()},
-                ),
-                in_use=in_use,
+                counters=read[0],
+                in_use=read[1],
                 target=target,
             )
         )
@@ -205,9 +220,9 @@ def restart_of(document: Document, invoke_us: int, complete_us: int, target: int
         complete_us=complete_us,
         target=target,
         unexpected=True,
-        max_concurrent_calls=document["max_concurrent_calls"],
+        max_concurrent_calls=msgspec.convert(document["max_concurrent_calls"], Calls),
         tenants={
-            name: TenantLimits(row["max_concurrent_calls"], row["reserved_calls"], row["enabled"])
+            name: msgspec.convert({field: row[field] for field in _LIMITS}, TenantLimits)
             for name, row in document["tenants"].items()
             if row["configured"]
         },

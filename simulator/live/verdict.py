@@ -119,7 +119,10 @@ def _doubts(trace: CallTrace, run: LiveRun) -> Iterator[str]:
     if run.suspended_s > MOST_SUSPENDED_S:
         yield f"the machine slept for {run.suspended_s:.1f} s during the run"
     if figures.sends and figures.failed + figures.indefinite >= figures.sends:
-        yield "no event was answered: the service was out of reach during the run"
+        yield (
+            "no event got an answer that is known: the service was out of reach during the run, or "
+            "is no such service"
+        )
 
 
 def _measured(latencies: Mapping[str, Spread]) -> dict[str, float]:

@@ -74,12 +74,16 @@ class CapacityRow:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """``GET /api/v1/capacity``: one snapshot of everything. ``at_us`` is the service's clock."""
+    """``GET /api/v1/capacity``: one snapshot of everything. ``at_us`` is the service's clock.
+
+    ``instance`` names the process, where the service tells: counters of another one are others.
+    """
 
     at_us: int
     clock: str
     total: CapacityRow
     tenants: Mapping[str, CapacityRow]
+    instance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,7 @@ def capacity_of(document: object) -> Capacity:
         clock=_text(_field(fields, "clock")),
         total=_row(_named(fields, "total"), _whole(fields, "max_concurrent_calls"), True),
         tenants={tenant_id: _tenant_row(_named(tenants, tenant_id)) for tenant_id in tenants},
+        instance=_text(fields["instance"]) if "instance" in fields else None,
     )
 
 

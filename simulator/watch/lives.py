@@ -3,9 +3,12 @@
 A service that restarts begins again at zero, which is no fault. How it is told from a counter that
 runs backwards:
 
-- Our service shows its own clock, which begins with the process. The instant it began, as the
+- Our service names its instance, another one after each start. Nothing else is asked then: while
+  it is the same one, every counter that fell ran backwards. One that answers again after another
+  one did is no restart but one of several services behind the address.
+- A service that names none but shows its own clock began with it. The instant it began, as the
   monitor's clock has it, is known within the time a request takes. If that instant moved, the
-  service restarted; if not, it did not, and every counter that fell ran backwards.
+  service restarted; if not, it did not.
 - A virtual clock that went back is a restart. Otherwise, and for other services, a restart is what
   looks like one: all of accepted, started and ended calls that stood above zero fell to half or
   less, and so did the sum of all counters; or the target did not answer for a while and anything
@@ -18,6 +21,7 @@ from typing import Final
 
 from service.calls import PUBLISHED, Counter
 from simulator.watch.documents import Capacity, Figures, Live, Poll, Read
+from simulator.watch.laws import TOTAL, Suspicion
 
 DRIFT: Final = 0.001
 """How much two clocks may differ in speed; quartz differs by a hundredth of that."""
@@ -60,8 +64,9 @@ class Lives:
         self._life = 0
         self._stretch = 0
         self._last: Read | None = None
+        self._instances: set[str | None] = set()
 
-    def place(self, poll: Poll) -> tuple[list[Placed], list[Restart]]:
+    def place(self, poll: Poll) -> tuple[list[Placed], list[Restart | Suspicion]]:
         """Every read of the poll in its life, and the restarts noticed.
 
         A poll's first and last reads are capacity documents, or of a service without them, live
@@ -69,7 +74,7 @@ class Lives:
         """
         frame = Capacity if any(_is_capacity(read) for read in poll.reads) else Live
         placed: list[Placed] = []
-        restarts: list[Restart] = []
+        restarts: list[Restart | Suspicion] = []
         between: list[Read] = []
         after_failure = poll.after_failure
         for read in poll.reads:
@@ -82,7 +87,7 @@ class Lives:
                 since = _since(self._last, read, after_failure)
             after_failure = False
             if since is _Since.RESTARTED:
-                restarts.append(Restart("the service restarted: its counters began again at zero"))
+                restarts.append(self._began(document))
                 self._life += 1
             life = None if since is _Since.RESTARTED else self._life
             stretch = self._stretch if since is _Since.SAME else None
@@ -95,6 +100,19 @@ class Lives:
         placed += [Placed(other, None, None) for other in between]
         return placed, restarts
 
+    def _began(self, document: object) -> Restart | Suspicion:
+        """What to say of a document that is not of the instance before it."""
+        assert self._last is not None
+        self._instances.add(_instance_of(self._last.document))
+        now = _instance_of(document)
+        if now is not None and now in self._instances:
+            return Suspicion(
+                TOTAL,
+                "an instance answers again after another one: several services share this "
+                "address, each with counters of its own; watch every one of them by itself",
+            )
+        return Restart("the service restarted: its counters began again at zero")
+
 
 def total_figures(read: Read) -> Figures:
     """The figures of the total in a capacity or live document."""
@@ -105,6 +123,10 @@ def total_figures(read: Read) -> Figures:
     return document.figures
 
 
+def _instance_of(document: object) -> str | None:
+    return document.instance if isinstance(document, Capacity) else None
+
+
 def _is_capacity(read: Read) -> bool:
     return isinstance(read.document, Capacity)
 
@@ -112,6 +134,8 @@ def _is_capacity(read: Read) -> bool:
 def _since(earlier: Read, later: Read, after_failure: bool) -> _Since:
     before, after = earlier.document, later.document
     if isinstance(before, Capacity) and isinstance(after, Capacity):
+        if before.instance is not None and after.instance is not None:
+            return _Since.SAME if before.instance == after.instance else _Since.RESTARTED
         if before.clock == after.clock == "system":
             return _Since.RESTARTED if _origin_moved(earlier, later) else _Since.SAME
         if after.at_us < before.at_us:

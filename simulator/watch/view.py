@@ -2,10 +2,9 @@
 
 import json
 import sys
-from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from service.calls import MINUTES_PROCESSED, PUBLISHED
 from simulator.watch.checker import Finding
@@ -13,9 +12,7 @@ from simulator.watch.documents import Capacity, Debug, Figures, Live, Poll
 from simulator.watch.laws import Suspicion, Violation
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
-_KEPT: Final = 12
+    from rich.table import Table
 
 
 @dataclass(slots=True)
@@ -77,32 +74,34 @@ class PlainLines:
 
 
 class Terminal:
-    """The figures and the last findings, renewed in place."""
+    """The figures, renewed in place below the findings, which scroll as lines do."""
 
     def __init__(self, target: str) -> None:
         from rich.live import Live as RichLive
 
         self._target = target
-        self._lines: deque[str] = deque(maxlen=_KEPT)
         self._live = RichLive(auto_refresh=False, transient=True)
         self._live.start()
 
     def polled(self, poll: Poll, findings: tuple[Finding, ...], tally: Tally) -> None:
-        self._lines.extend(f"{_now()} {said(finding)}" for finding in findings)
+        for finding in findings:
+            self._print(f"{_now()} {said(finding)}")
         self._live.update(self._drawn(poll, tally), refresh=True)
 
     def noted(self, kind: str, message: str) -> None:
-        self._lines.append(f"{_now()} {kind}: {message}")
-        self._live.refresh()
+        self._print(f"{_now()} {kind}: {message}")
 
     def finished(self, verdict: str, tally: Tally) -> None:
         self._live.stop()
-        for line in self._lines:
-            print(line)
         print(f"{verdict.upper()}: {_summary(tally)}", flush=True)
 
-    def _drawn(self, poll: Poll, tally: Tally) -> "Group":
-        from rich.console import Group
+    def _print(self, line: str) -> None:
+        from rich.text import Text
+
+        # The line may name calls and tenants of strangers: text, never markup.
+        self._live.console.print(Text(line), soft_wrap=True)
+
+    def _drawn(self, poll: Poll, tally: Tally) -> "Table":
         from rich.table import Table
         from rich.text import Text
 
@@ -120,8 +119,7 @@ class Terminal:
             table.add_row(name, *(f"{column[name]:,}" for column in columns))
         for name, value in state.items():
             table.add_row(name, f"{value:,}")
-        # The lines may name calls and tenants of strangers: text, never markup.
-        return Group(table, *(Text(line) for line in self._lines))
+        return table
 
 
 def show_for(target: str, as_json: bool) -> Show:

@@ -140,12 +140,17 @@ def test_two_services_with_limits_of_their_own(small: Path, tmp_path: Path) -> N
     ):
         ended = live(small, "--target", one.url, "--target", other.url, "--configure")
         assert ended.code in PASSED_OR_NOT_SURE, ended.out + ended.err
+        for number in (1, 2):
+            history = read_history(latest(small) / f"history-{number}.jsonl")
+            assert not history.truncated
+            assert check_history(history).alarms == ()
         offered = [each.capacity()["total"]["offered_calls"] for each in (one, other)]
+        by_name = one.url.replace("127.0.0.1", "localhost")
+        same = live(small, "--target", one.url, "--target", by_name)
+        assert (same.code, "are one service" in same.err) == (3, True)
+        shared = live(small, "--target", one.url, "--target", by_name, "--shared-limit")
+        assert_sound(shared, latest(small))
     assert offered == [50, 50]
-    for number in (1, 2):
-        history = read_history(latest(small) / f"history-{number}.jsonl")
-        assert not history.truncated
-        assert check_history(history).alarms == ()
 
 
 @contextmanager

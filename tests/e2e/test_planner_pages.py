@@ -11,9 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, Locator, sync_playwrigh
 from playwright.sync_api import Page as BrowserPage
 
 from simulator.report.pages import write
+from simulator.report.pages.fit_page import fit_page
 from simulator.report.pages.plan_page import plan_page
 from simulator.report.pages.policies_page import policies_page
 from simulator.report.pages.sweep_page import sweep_page
+from tests.fit_samples import fit_sample
 from tests.planner_samples import comparison, plan, sweep
 from tests.report_samples import HOSTILE
 
@@ -23,8 +25,16 @@ QUIET = (
     " --disable-component-update --disable-sync"
 )
 WAIT_MS = 30_000
-KINDS = ("plan", "sweep-1", "sweep-2", "sweep-3", "policies", "hostile")
-CHARTS = {"plan": 6, "sweep-1": 2, "sweep-2": 1, "sweep-3": 0, "policies": 0, "hostile": 6}
+KINDS = ("plan", "sweep-1", "sweep-2", "sweep-3", "policies", "fit", "hostile")
+CHARTS = {
+    "plan": 6,
+    "sweep-1": 2,
+    "sweep-2": 1,
+    "sweep-3": 0,
+    "policies": 0,
+    "fit": 6,
+    "hostile": 6,
+}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -94,6 +104,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(plan_page(plan(), "busyhour plan"), folder / "plan.html")
     write(plan_page(plan(HOSTILE, HOSTILE), HOSTILE), folder / "hostile.html")
     write(policies_page(comparison(), "busyhour policies"), folder / "policies.html")
+    fitted = fit_page(*fit_sample(), name="fitted", command="busyhour fit", scenario="version: 1")
+    write(fitted, folder / "fit.html")
     for keys in (1, 2, 3):
         write(sweep_page(sweep(keys), "busyhour sweep"), folder / f"sweep-{keys}.html")
     return folder

@@ -1,11 +1,16 @@
 """``busyhour watch`` and ``busyhour probe`` against real services, sound and broken."""
 
+import fcntl
 import json
+import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -194,6 +199,29 @@ def test_more_calls_than_the_limit_given_are_an_alarm(sound: Running, tmp_path: 
     first = watch(sound.url, tmp_path, *options, "--fail-fast", "--json")
     assert first.code == 1
     assert first.documents[-1]["polls"] == 1
+    shown = on_a_terminal("watch", "--target", sound.url, *options, "--tenant", "acme")
+    # What is wrong scrolls above the table, so that no small terminal hides it.
+    assert shown.index("VIOLATION within-limit") < shown.index("rejected_calls_capacity")
+    assert shown.rstrip().endswith("FAIL: 5 polls, 10 violations")
+
+
+def on_a_terminal(*arguments: object) -> str:
+    """What the command writes to a terminal of 24 lines."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "simulator.cli", *map(str, arguments)],
+        env=environment(TERM="xterm", **TOKENS),
+        stdout=theirs,
+    ):
+        os.close(theirs)
+        shown = b""
+        # Linux says that nobody writes any more with an error.
+        with suppress(OSError):
+            while read := os.read(ours, 65536):
+                shown += read
+    os.close(ours)
+    return shown.decode()
 
 
 def test_what_cannot_be_watched_is_inconclusive(sound: Running, tmp_path: Path) -> None:

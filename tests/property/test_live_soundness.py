@@ -17,11 +17,12 @@ from service.state.base import Deadlines
 from service.state.memory import MemoryCore
 from simulator.checker import check_history
 from simulator.engines.limits import starting_policies
-from simulator.history import History
+from simulator.history import History, HistoryDeadlines
 from simulator.live import driver
 from simulator.live.calls import CallRules
 from simulator.live.plan import ClientFaults
 from simulator.scenario import CancelFault, ServiceKill
+from simulator.statistics import statistics_of
 from simulator.trace import CallTrace, Conditions
 from tests.live_world import Anew, Played, World, drawn_world, kinds, play
 from tests.strategies import seeded_trace, traces
@@ -44,6 +45,12 @@ def assert_sound(trace: CallTrace, seed: int) -> None:
     for bound in judged.bounds:
         assert bound.low <= bound.observed
         assert bound.high is None or bound.observed <= bound.high
+    if played.history.header.deadlines == HistoryDeadlines():
+        # What callers know holds a slot at least; deadlines end calls behind their backs.
+        limits = [change.max_concurrent_calls or 0 for change in trace.conditions.changes]
+        log = played.driver.calls.lives.log(0.001)
+        most = max(trace.conditions.max_concurrent_calls, *limits, 0)
+        assert statistics_of(trace, log).peak_in_use <= most
 
 
 @given(traces(12), st.integers(0, 2**32))

@@ -51,13 +51,18 @@ def debug_document(core: MemoryCore) -> dict[str, Any]:
 
 @dataclass
 class World:
-    """A service and its monitor on one time axis; ``wall_us`` is the monitor's clock."""
+    """A service and its monitor on one time axis; ``wall_us`` is the monitor's clock.
+
+    ``tells_instance``: its capacity document names the process.
+    """
 
     with_capacity: bool
     limit: int = 3
     wall_us: int = 5_000_000
     connection: int = 0
     failed: bool = False
+    tells_instance: bool = True
+    starts: int = 0
     core: MemoryCore = field(init=False)
     began_us: int = field(init=False)
 
@@ -74,6 +79,7 @@ class World:
             call_id_retention_us=3 * STEP_US,
         )
         self.began_us = self.wall_us
+        self.starts += 1
 
     @property
     def now_us(self) -> int:
@@ -97,10 +103,15 @@ class World:
             assert row is not None
             return published_figures(row)
 
+        def capacity() -> Any:
+            instance = f"start {self.starts}"
+            document = capacity_document(core.snapshot(), self.now_us, "system", False, instance)
+            if not self.tells_instance:
+                del document["instance"]
+            return document
+
         return {
-            "capacity": settled(
-                lambda: capacity_document(core.snapshot(), self.now_us, "system", False, "i")
-            ),
+            "capacity": settled(capacity),
             "total": settled(lambda: published_figures(core.total_counters())),
             "debug": settled(lambda: debug_document(core)),
             **{name: settled(lambda name=name: live(name)) for name in TENANTS},  # type: ignore[misc]
@@ -183,10 +194,13 @@ def test_no_alarm_about_a_sound_service(with_capacity: bool, polls: Any, limit: 
         assert [one for one in findings if not isinstance(one, Suspicion)] == []
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.parametrize("tells_instance", [True, False])
+@settings(max_examples=80, deadline=None)
 @given(POLLS)
-def test_restarts_are_told_by_the_services_clock_and_never_alarm(polls: Any) -> None:
-    world = World(True)
+def test_restarts_are_told_by_instance_or_clock_and_never_alarm(
+    tells_instance: bool, polls: Any
+) -> None:
+    world = World(True, tells_instance=tells_instance)
     watch = Watch()
     told = 0
     for reads in read_polls(world, polls, restarts=True):
@@ -194,6 +208,29 @@ def test_restarts_are_told_by_the_services_clock_and_never_alarm(polls: Any) -> 
         assert [one for one in findings if isinstance(one, Violation)] == []
         told += sum(isinstance(one, Restart) for one in findings)
     assert told == sum(restart for _, _, restart in polls[1:])
+
+
+def test_a_machine_that_slept_under_the_service_is_no_restart() -> None:
+    """Its clock stood still meanwhile, as a process that began later would have it."""
+    world, watch = World(True), Watch()
+    quiet: tuple[list[list[Any]], bool, bool] = ([[]] * 6, False, False)
+    for _ in range(2):
+        (reads,) = read_polls(world, [quiet], restarts=False)
+        assert watch.observe(Poll(tuple(read for _, _, read in reads))) == ()
+        world.wall_us += 3_600_000_000
+        world.began_us += 3_600_000_000
+
+
+def test_services_that_take_turns_behind_one_address_are_no_restarts() -> None:
+    one, other, watch = World(True), World(True, starts=7), Watch()
+    told = []
+    for world in (one, other, one, other):
+        (reads,) = read_polls(world, [([[(0, 1, 0)]] * 6, False, False)], restarts=False)
+        told.append(watch.observe(Poll(tuple(read for _, _, read in reads))))
+    assert [type(finding) for findings in told for finding in findings] == [
+        Restart, Suspicion, Suspicion,
+    ]  # fmt: skip
+    assert "several services share this address" in told[2][0].message
 
 
 def test_a_limit_raised_and_lowered_between_two_polls_is_no_more_than_suspicious() -> None:

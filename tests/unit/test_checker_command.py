@@ -43,9 +43,39 @@ def test_capacity_and_caps_take_the_place_of_the_headers(tmp_path: Path) -> None
 def test_caps_alone_do_not_make_other_tenants_unknown(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     write_history(path, HistoryHeader(), [admitted("c1", 0, 1), admitted("c2", 2, 3)])
-    code, output = check(path, "--tenant-cap", "other=1")
+    code, output = check(path, "--tenant-cap", "acme=2")
     assert code == 0
     assert "total limit is not known" in output
+
+
+def test_a_cap_for_a_tenant_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """It would judge nothing, and a mistyped name would look like a pass."""
+    path = written(tmp_path, admitted("c1", 0, 1))
+    code, output = check(path, "--tenant-cap", "acne=1")
+    assert code == 2
+    assert f"--tenant-cap acne: {path} has no such tenant; it has acme" in output
+
+
+def test_a_run_on_several_targets_is_judged_history_by_history(tmp_path: Path) -> None:
+    for number, calls in ((1, 1), (2, 2)):
+        operations = [admitted(f"c{call}", 10 * call, 10 * call + 1) for call in range(calls)]
+        header = HistoryHeader(limit=1, tenants=TENANTS)
+        write_history(tmp_path / f"history-{number}.jsonl", header, operations)
+    code, output = check(tmp_path)
+    assert code == 1
+    assert [line.rpartition("/")[2][:22] for line in output.splitlines() if ".jsonl: " in line] == [
+        "history-1.jsonl: pass:",
+        "history-2.jsonl: fail:",
+    ]
+    (tmp_path / "history-2.jsonl").unlink()
+    assert check(tmp_path)[0] == 0
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    code, output = check(tmp_path)
+    assert (code, "there is no history in this directory" in output) == (2, True)
+    code, output = check(tmp_path / "nowhere.jsonl")
+    assert (code, "cannot be read: No such file or directory" in output) == (2, True)
 
 
 def test_the_json_holds_the_whole_proof(tmp_path: Path) -> None:

@@ -96,6 +96,37 @@ def test_caps_reservations_and_setup_times(replay: Replay) -> None:
     assert total(out)["active_us_total"] == 11_000_000  # the first and the last get in
 
 
+RECORDS = """\
+"acme","1","800","in","","c","d","Dial","x","2026-03-02 09:00:00","2026-03-02 09:00:10",\
+"2026-03-02 09:02:10",130,120,"ANSWERED","DOCUMENTATION","1.1",""
+"acme","2","800","in","","c","d","Dial","x","2026-03-02 09:01:00",,\
+"2026-03-02 09:01:20",20,0,"NO ANSWER","DOCUMENTATION","2.2",""
+"beta","3","800","in","","c","d","Dial","x","2026-03-02 09:01:10","2026-03-02 09:01:15",\
+"2026-03-02 09:01:45",35,30,"ANSWERED","DOCUMENTATION","3.3",""
+"beta","3","800","in","","c","d","Dial","x","2026-03-02 09:01:20",,\
+"2026-03-02 09:01:50",30,0,"BUSY","DOCUMENTATION","3.3",""
+"""
+
+
+def test_call_detail_records_are_replayed_as_they_are(replay: Replay) -> None:
+    """Three calls, one of them of two records; the one that rang in vain holds a slot as well."""
+    code, out, err = replay(RECORDS, "--capacity", 3, "--columns", "asterisk", "--json")
+    assert code == 0
+    assert "4 records are 3 calls" in err
+    counters = total(out)
+    assert (counters["offered_calls"], counters["accepted_calls"]) == (3, 2)
+    assert counters["abandoned_pending"] == 1
+    assert counters["active_us_total"] == (120 + 35) * 1_000_000
+    code, out, _ = replay(RECORDS, "--capacity", 2, "--columns", "asterisk", "--json")
+    assert total(out)["rejected_calls_capacity"] == 1
+
+
+def test_a_broken_line_is_not_left_out_of_a_replay(replay: Replay) -> None:
+    code, out, err = replay(RECORDS + '"acme","x\n', "--capacity", 3, "--columns", "asterisk")
+    assert (code, out) == (2, "")
+    assert "calls.csv:5:1: has a quote that is not closed" in err
+
+
 def test_the_table_names_the_capacity_rejections(replay: Replay) -> None:
     code, out, _ = replay(LOG, "--capacity", 1)
     assert code == 0

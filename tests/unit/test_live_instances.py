@@ -1,5 +1,6 @@
 """A service that somebody else restarts is told from one that loses calls or counts backwards."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -66,10 +67,17 @@ def steady(limit: int = 3) -> CallTrace:
 
 
 def restarted(directory: Path, trace: CallTrace, core: MemoryCore, world: World) -> Played:
-    """Played with another core from 255 ms on; the driver looks every 50 ms."""
+    """Played with another core from 255 ms on."""
+    return looked_at(directory, trace, [Anew(255 * MS, core)], world)
+
+
+def looked_at(
+    directory: Path, trace: CallTrace, begins_anew: Sequence[Anew], world: World | None = None
+) -> Played:
+    """Played by a driver that looks every 50 ms which instance it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "PULSE_S", 0.05)
-        return play(trace, directory, world=world, begins_anew=[Anew(255 * MS, core)])
+        return play(trace, directory, world=world, begins_anew=begins_anew)
 
 
 @pytest.mark.parametrize("tells_instance", [True, False])
@@ -131,6 +139,22 @@ def test_an_interrupted_run_still_looks_whether_it_was_one_service(tmp_path: Pat
     assert kinds(check_history(played.history).alarms) == []
 
 
+def test_services_that_take_turns_behind_one_address_end_the_run(tmp_path: Path) -> None:
+    trace = steady()
+    policies = starting_policies(trace.conditions)
+    one, other = (MemoryCore(3, tenants=policies) for _ in range(2))
+    begins_anew = [
+        Anew(at * MS, core, instance=instance)
+        for at, core, instance in ((155, one, "b"), (255, other, "a"), (305, one, "b"))
+    ]
+    played = looked_at(tmp_path, trace, begins_anew)
+    assert "several services share the address" in (played.stopped or "")
+    assert all(
+        each.invoke_us < 355 * MS for each in played.history.operations if each.op == "offer"
+    )
+    assert kinds(check_history(played.history).alarms) == []
+
+
 class Generous(MemoryCore):
     """Admits one more than it says."""
 
@@ -173,10 +197,8 @@ def test_counters_that_fell_are_no_restart_while_the_calls_are_known(
 ) -> None:
     trace = steady()
     world = World(make_core=CountsAnew, tells_instance=tells_instance)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "PULSE_S", 0.05)
-        # Long after the run, so that somebody else's service is looked at as one is.
-        played = play(trace, tmp_path, world=world, begins_anew=[Anew(3_600 * S, MemoryCore(3))])
+    # Long after the run, so that somebody else's service is looked at as one is.
+    played = looked_at(tmp_path, trace, [Anew(3_600 * S, MemoryCore(3))], world)
     found = {alarm.kind for alarm in check_history(played.history).alarms}
     assert found & {"counter_fell", "counted_too_few", "contradiction"}
 

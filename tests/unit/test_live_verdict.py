@@ -79,7 +79,7 @@ def verdict_of(run: LiveRun, scenario: Scenario = SCENARIO) -> tuple[Verdict, st
         ({"lag": Spread(4, 1.0, 2.0, 11.0, 12.0)}, "99th percentile of 11.0 ms, more than 10.0 ms"),
         ({"cpu_share": 0.99}, "busy 99 % of the time"),
         ({"longest_stall_ms": 2500.0}, "stood still for 2.5 s"),
-        ({"indefinite": 4}, "no event was answered"),
+        ({"indefinite": 4}, "no event got an answer that is known"),
     ],
 )
 def test_a_doubt_about_the_driver_is_said(

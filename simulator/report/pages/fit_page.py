@@ -5,8 +5,9 @@ from typing import Final
 
 from simulator.analytics.loss import erlang_b
 from simulator.cdr.recorded import RecordedCalls
+from simulator.fit.comparison import Comparison
 from simulator.fit.fitted import Dispersion, DispersionRow, Fitted
-from simulator.fit.words import dispersion_words, percent, when
+from simulator.fit.words import dispersion_words, when
 from simulator.report.figures import fixed, number
 from simulator.report.pages.blocks import (
     Answer,
@@ -27,21 +28,35 @@ from simulator.report.pages.blocks import (
     Text,
     Tile,
 )
+from simulator.report.pages.fit_comparison import comparison_section
 from simulator.report.pages.fit_rates import rate_section
-from simulator.report.pages.fit_times import holding_section, ringing_section
+from simulator.report.pages.fit_times import (
+    MOST_TENANTS,
+    holding_section,
+    percent_of,
+    ringing_section,
+)
+from simulator.report.pages.formats import spaced
 from simulator.report.pages.origin import origin_facts
 from simulator.scenario_file.units import format_duration
 
-_MOST_TENANTS: Final = 300
-"""Rows of the table of tenants; the scenario has them all."""
+_LONGEST_SCENARIO: Final = 60_000
+"""Characters: a longer one stands in its file alone, so that the page stays small."""
 
 
 def fit_page(
-    fitted: Fitted, log: RecordedCalls, *, name: str, command: str, scenario: str = ""
+    fitted: Fitted,
+    log: RecordedCalls,
+    comparison: Comparison | None,
+    *,
+    name: str,
+    command: str,
+    scenario: str = "",
 ) -> Page:
     """The page of a fit made by ``command``; ``scenario`` is the file's text, shown folded."""
     sections = (
         _mind_section(fitted),
+        None if comparison is None else comparison_section(comparison),
         rate_section(fitted),
         holding_section(fitted),
         ringing_section(fitted),
@@ -60,7 +75,7 @@ def fit_page(
         title=name,
         lede=f"{number(len(log))} calls, {fitted.span}",
         answer=_answer(fitted),
-        tiles=tuple(_tiles(fitted, log)),
+        tiles=tuple(_tiles(fitted, log, comparison)),
         sections=tuple(section for section in sections if section is not None),
         origin=origin_facts(command, seed=fitted.seed, **named),
     )
@@ -72,7 +87,7 @@ def _answer(fitted: Fitted) -> Answer:
         figure=number(suggestion.slots),
         unit="slot" if suggestion.slots == 1 else "slots",
         words=(
-            f"for {percent(suggestion.blocking)} blocking in the busiest step, "
+            f"for {percent_of(suggestion.blocking)} blocking in the busiest step, "
             f"{when(fitted, suggestion.busiest_from_us)} to "
             f"{when(fitted, suggestion.busiest_until_us)}"
         ),
@@ -83,21 +98,25 @@ def _answer(fitted: Fitted) -> Answer:
     )
 
 
-def _tiles(fitted: Fitted, log: RecordedCalls) -> Iterator[Tile]:
+def _tiles(fitted: Fitted, log: RecordedCalls, comparison: Comparison | None) -> Iterator[Tile]:
     answered = log.answered
     yield Tile("Calls", number(len(log)), f"of {len(fitted.tenants)} tenants")
-    yield Tile("Answered", percent(float(answered.mean())))
+    yield Tile("Answered", percent_of(float(answered.mean())))
     if answered.any():
         yield Tile("Mean holding time", fixed(float(log.hold_us[answered].mean()) / 1e6, 1), "s")
     yield Tile("Busiest step", fixed(fitted.suggestion.erlangs, 1), "E")
     if fitted.dispersion.rows:
         yield Tile("Peakedness", f"{fitted.dispersion.peakedness:.2f}", "Poisson: 1")
+    if comparison is not None:
+        needed = comparison.measure("slots_needed").log
+        share = percent_of(fitted.suggestion.blocking)
+        yield Tile("Slots the log needs", number(int(needed)), f"to lose {share} of its calls")
 
 
 def _mind_section(fitted: Fitted) -> Section | None:
     if not fitted.warnings:
         return None
-    return Section("mind", "Before you use it", (Sentences(fitted.warnings),))
+    return Section("mind", "Before you use it", (Sentences(tuple(map(spaced, fitted.warnings))),))
 
 
 def _dispersion_section(fitted: Fitted) -> Section | None:
@@ -108,9 +127,9 @@ def _dispersion_section(fitted: Fitted) -> Section | None:
         _dispersion_bars(dispersion),
         Text(
             "An index of 1 is Poisson traffic, which scenarios draw. Above it calls come in "
-            "bunches. Counts are compared within the blocks named, with the slope of the rate "
-            "taken from the blocks on either side, so a rate that changes in the course of the "
-            "day does not count; a whole hour that is busy does not either."
+            "bunches. What counts is how far counts lie from a parabola through the block named, "
+            "so neither a whole hour that is busy nor a rate that rises, falls or turns within it "
+            "does."
         ),
     ]
     if dispersion.peakedness > 1:
@@ -118,12 +137,12 @@ def _dispersion_section(fitted: Fitted) -> Section | None:
             (
                 "as Poisson traffic (Erlang B)",
                 number(suggestion.slots_poisson),
-                percent(erlang_b(suggestion.erlangs, suggestion.slots_poisson)),
+                percent_of(erlang_b(suggestion.erlangs, suggestion.slots_poisson)),
             ),
             (
                 f"peakedness {dispersion.peakedness:.2f} (Hayward)",
                 number(suggestion.slots_peaked),
-                percent(suggestion.blocking_peaked),
+                percent_of(suggestion.blocking_peaked),
             ),
         )
         blocks.append(
@@ -132,7 +151,7 @@ def _dispersion_section(fitted: Fitted) -> Section | None:
                 caption=f"What bunches cost in the busiest step, {suggestion.erlangs:.4g} erlang",
                 columns=(
                     Column("Calls", words=True),
-                    Column(f"Slots for {percent(suggestion.blocking)}"),
+                    Column(f"Slots for {percent_of(suggestion.blocking)}"),
                     Column(f"Blocking with {number(suggestion.slots_poisson)} slots"),
                 ),
                 rows=rows,
@@ -199,9 +218,9 @@ def _redial_section(fitted: Fitted) -> Section | None:
                 number(row.again.whole),
                 number(row.again.part),
                 Cell(
-                    percent(row.again.value),
+                    percent_of(row.again.value),
                     sort=row.again.value,
-                    below=f"{percent(row.again.low)} to {percent(row.again.high)}",
+                    below=f"{percent_of(row.again.low)} to {percent_of(row.again.high)}",
                 ),
                 f"{number(row.delay_us_mean / 1e6, 1)} s" if row.again.part else "–",
             )
@@ -223,7 +242,7 @@ def _redial_section(fitted: Fitted) -> Section | None:
         (
             table,
             Text(
-                f"{taken} {percent(redials.control.value)} of answered callers called again "
+                f"{taken} {percent_of(redials.control.value)} of answered callers called again "
                 "within the same time, so about as many would have anyway."
             ),
         ),
@@ -238,7 +257,7 @@ def _tenant_section(fitted: Fitted) -> Section:
             each.name,
             Cell(number(each.offers), sort=each.offers),
             Cell(number(each.first_attempts), sort=each.first_attempts),
-            Cell(percent(each.answered_share), sort=each.answered_share),
+            Cell(percent_of(each.answered_share), sort=each.answered_share),
             Cell(
                 fixed(each.rates.expected_calls(length) / length * each.slot_us_mean, 2),
                 sort=each.rates.expected_calls(length) * each.slot_us_mean,
@@ -250,7 +269,7 @@ def _tenant_section(fitted: Fitted) -> Section:
             f"{each.hold.chosen_name}{', pooled' if each.hold.pooled else ''}",
             Cell(fixed(each.hold.distance, 3), sort=each.hold.distance),
         )
-        for each in tenants[:_MOST_TENANTS]
+        for each in tenants[:MOST_TENANTS]
     )
     rest = len(tenants) - len(rows)
     return Section(
@@ -282,7 +301,7 @@ def _tenant_section(fitted: Fitted) -> Section:
 def _reading_section(log: RecordedCalls) -> Section | None:
     blocks: list[Block] = []
     if log.notes:
-        blocks.append(Sentences(log.notes))
+        blocks.append(Sentences(tuple(map(spaced, log.notes))))
     if log.broken.count:
         blocks.append(
             Table(
@@ -304,7 +323,7 @@ def _reading_section(log: RecordedCalls) -> Section | None:
 
 
 def _assumptions_section(fitted: Fitted, scenario: str) -> Section:
-    blocks: list[Block] = [Sentences(fitted.notes)]
-    if scenario:
+    blocks: list[Block] = [Sentences(tuple(map(spaced, fitted.notes)))]
+    if scenario and len(scenario) <= _LONGEST_SCENARIO:
         blocks.append(Folded("The fitted scenario", (Code(scenario),)))
     return Section("assumptions", "What it rests on", tuple(blocks))

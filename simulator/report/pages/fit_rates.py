@@ -121,7 +121,7 @@ def _per_hour(rates: Rates, starts: list[int]) -> list[float]:
 
 
 def _day_offset_us(fitted: Fitted) -> int:
-    return fitted.grid.from_us % DAY_US if fitted.grid.cycle is Cycle.SPAN else 0
+    return fitted.grid.begin_us % DAY_US if fitted.grid.cycle is Cycle.SPAN else 0
 
 
 def _clock_s(fitted: Fitted, at_us: int) -> float:

@@ -25,6 +25,7 @@ from simulator.report.pages.blocks import (
     Table,
     Text,
 )
+from simulator.report.pages.formats import spaced
 from simulator.scenario import (
     Distribution,
     Empirical,
@@ -35,8 +36,10 @@ from simulator.scenario import (
     Weibull,
 )
 
+MOST_TENANTS: Final = 100
+"""Rows of a table of tenants, those with most calls; the scenario has them all."""
 _HALF: Final = 0.5
-_MOST_SHOWN: Final = 4
+_MOST_SHOWN: Final = 3
 _MOST_FAMILIES: Final = 3
 _LEAST_SHARE: Final = 1e-4
 _TONES: Final = (1, 3, 4)
@@ -70,6 +73,11 @@ def holding_section(fitted: Fitted) -> Section:
     return Section("holding", "Holding times", tuple(blocks))
 
 
+def percent_of(share: float) -> str:
+    """A share as this page writes it, like ``1 %``."""
+    return spaced(percent(share))
+
+
 def _by_size(fitted: Fitted) -> list[TenantFit]:
     return sorted(fitted.tenants, key=lambda each: -each.answered)
 
@@ -93,7 +101,7 @@ def _charts(key: str, whose: str, hold: Durations, cells: Cells) -> Iterator[Cha
     log = f"Log, {number(hold.n)} calls"
     half = _short_time(float(at[np.argmax(ended >= _HALF)]))
     fits = (
-        f"at most {percent(hold.distance)} of all calls away from the log"
+        f"at most {percent_of(hold.distance)} of all calls away from the log"
         if hold.chosen_name != "empirical"
         else "because no family fits"
     )
@@ -197,7 +205,7 @@ def _candidate_table(key: str, whose: str, hold: Durations) -> Table:
         note=(
             f"Mean of the log {_short_time(hold.mean_us)}, coefficient of variation "
             f"{hold.cv:.3g}; near enough is a distance up to {hold.accepted_distance:.3f} and a "
-            "mean within 1 % or two standard errors."
+            f"mean within 1{THIN_SPACE}% or two standard errors."
         ),
     )
 
@@ -221,7 +229,7 @@ def _parameters(distribution: Distribution) -> str:
 def ringing_section(fitted: Fitted) -> Section | None:
     """How calls got to an answer, in the log and in the scenario."""
     rows: list[tuple[Cell | str, ...]] = []
-    for tenant in _by_size(fitted):
+    for tenant in _by_size(fitted)[:MOST_TENANTS]:
         ringing = tenant.ringing
         whole = ringing.answered + ringing.unanswered
         if not whole:
@@ -232,8 +240,8 @@ def ringing_section(fitted: Fitted) -> Section | None:
                 ringing.pooled or "its own",
                 Cell(number(ringing.answered), sort=ringing.answered),
                 Cell(number(ringing.unanswered), sort=ringing.unanswered),
-                Cell(percent(ringing.answered / whole), sort=ringing.answered / whole),
-                Cell(percent(ringing.model_answered_share), sort=ringing.model_answered_share),
+                Cell(percent_of(ringing.answered / whole), sort=ringing.answered / whole),
+                Cell(percent_of(ringing.model_answered_share), sort=ringing.model_answered_share),
                 Cell(_short_time(ringing.slot_us_mean), sort=ringing.slot_us_mean),
                 Cell(_short_time(ringing.model_slot_us_mean), sort=ringing.model_slot_us_mean),
             )

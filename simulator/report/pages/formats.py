@@ -1,6 +1,8 @@
 """Shares, intervals and instants as planners read them."""
 
 import math
+import re
+from typing import Final
 
 from service.calls import US_PER_SECOND
 from simulator.planning.estimate import Estimate
@@ -8,6 +10,8 @@ from simulator.planning.words import LEAST_PERCENTAGE
 from simulator.report.figures import NOTHING, THIN_SPACE, number
 from simulator.report.pages.blocks import Cell
 from simulator.scenario_file.units import format_duration
+
+_IN_GROUPS: Final = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 
 
 def share(value: float | None) -> str:
@@ -62,6 +66,12 @@ def time_of(seconds: float, *, with_seconds: bool) -> str:
     hours, minute = divmod(minutes, 60)
     text = f"{hours}:{minute:02}"
     return f"{text}:{second:02}" if with_seconds else text
+
+
+def spaced(text: str) -> str:
+    """A text made for a terminal with figures as pages write them: ``1,234`` in groups, and no line
+    break before ``%``."""
+    return _IN_GROUPS.sub(THIN_SPACE, text).replace(" %", f"{THIN_SPACE}%")
 
 
 def seconds_of(us: int) -> float:

@@ -1,11 +1,11 @@
-"""What a restart leaves open, in histories written by hand."""
+"""What restarts, cuts and other users leave open, in histories written by hand."""
 
 from typing import Any
 
 import pytest
 
 from simulator.checker import check_history
-from simulator.history import History, HistoryHeader, Operation, TenantLimits
+from simulator.history import CountersRead, History, HistoryHeader, Operation, TenantLimits
 
 OPEN = TenantLimits()
 HEADER = HistoryHeader(limit=3, tenants={"a": OPEN})
@@ -74,3 +74,37 @@ def test_limits_changed_before_a_restart_was_noticed_hide_those_it_came_with(
     # What is shown is in force once it was read.
     later = rejected(400, 410, answer.reason)
     assert kinds(changed, *asked[1:2], later) == [alarm]
+
+
+def admitted(call_id: str, at_us: int) -> Operation:
+    return Operation(
+        op="offer", call_id=call_id, tenant_id="a", invoke_us=at_us, complete_us=at_us + 10,
+        decision="admitted",
+    )  # fmt: skip
+
+
+def test_what_a_restart_does_not_tell_is_as_in_the_beginning_or_as_before() -> None:
+    """The limit was lowered from three to one, and whether the service kept that is its affair."""
+    lowered = Operation(op="limits", invoke_us=0, complete_us=10, max_concurrent_calls=1)
+    three = [admitted(f"c{number}", 400 + 20 * number) for number in range(3)]
+    assert kinds(lowered, *three) == ["over_admission"]
+    for told in ({}, {"tenants": {"a": OPEN}}):
+        assert kinds(lowered, restart(100, 300, **told), *three) == []
+    one = {"max_concurrent_calls": 1}
+    assert kinds(lowered, restart(100, 300, **one), *three) == ["over_admission"]
+    assert kinds(lowered, restart(100, 300, **one), three[0]) == []
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_of_two_reads_at_once_either_may_have_been_first(complete: bool) -> None:
+    """Somebody else was counted between them; both are older than the first call written down."""
+    reads = [
+        Operation(
+            op="read", invoke_us=1, complete_us=high, counters=CountersRead({"offered_calls": n})
+        )
+        for high, n in ((2, 0), (3, 1))
+    ]
+    operations = *reads, rejected(8, 9, "tenant_not_configured")
+    header = HistoryHeader(complete=complete)
+    alarms = check_history(History(header, operations)).alarms
+    assert [alarm.kind for alarm in alarms] == (["counted_too_few"] if complete else [])
