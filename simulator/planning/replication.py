@@ -8,12 +8,15 @@ gives is a function of the scenario, the number of the replication and the limit
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from simulator.compiled import compile_kernel
 from simulator.conditions import SharingPolicy
 from simulator.kernel import KernelRun
+from simulator.planning import held_core
 from simulator.planning.ladder import Offers, climb, knows_rules, offers_of, stands_alone
 from simulator.replicate import replication_seed
 from simulator.results import CallLog, Fate
@@ -166,27 +169,16 @@ def _played_freely(trace: CallTrace) -> CallLog:
 def _traffic(conditions: Conditions, free: CallLog, interval_us: int) -> Traffic:
     held = free.fate >= Fate.REJECTED_INSTRUCTIONS
     end = conditions.duration_us
-    begin = min(conditions.warm_up_us, end)
-    since = free.offered_us[held]
-    until = np.where(free.released_us[held] == NEVER, end, free.released_us[held].clip(max=end))
-    by_edge = _time_before(until, end, interval_us) - _time_before(since, end, interval_us)
-    window_held_us = int((until.clip(min=begin) - since.clip(min=begin)).sum())
-    return Traffic(-np.diff(by_edge), window_held_us)
+    since, released = free.offered_us[held], free.released_us[held]
+    until = np.where(released == NEVER, end, released.clip(max=end))
+    held_us = np.zeros(-(-end // interval_us), np.int64)
+    window_held_us = _compiled_spread()(since, until, interval_us, conditions.warm_up_us, held_us)
+    return Traffic(held_us, int(window_held_us))
 
 
-def _time_before(instants: Int64s, end: int, interval_us: int) -> Int64s:
-    """For each edge e of the clock intervals the sum of max(0, e - instant) over all instants."""
-    edges = np.append(np.arange(0, end, interval_us), end)
-    # An instant counts from the first edge behind it on.
-    place = instants // interval_us
-    size = len(edges)
-    before = np.bincount(place + 1, minlength=size + 1)[:size].cumsum()
-    # Sums of what lies behind an interval's start stay whole in a float.
-    rests = np.bincount(place + 1, instants - place * interval_us, minlength=size + 1)[:size]
-    starts = np.bincount(place + 1, minlength=size + 1)[:size] * (np.arange(size) - 1) * interval_us
-    sums = (rests.astype(np.int64) + starts).cumsum()
-    result: Int64s = edges * before - sums
-    return result
+@cache
+def _compiled_spread() -> Callable[..., Any]:
+    return compile_kernel(held_core.spread)
 
 
 class Draws:
