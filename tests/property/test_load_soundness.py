@@ -15,7 +15,7 @@ from simulator.history_reading import parse_history
 from simulator.load.gathering import FOREVER_US
 from simulator.load.history import UNTOLD
 from simulator.trace import CallTrace
-from tests.live_world import kinds
+from tests.live_play import kinds
 from tests.load_world import PREFIX, World, drawn_fates
 from tests.strategies import seeded_trace, traces
 
