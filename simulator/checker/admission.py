@@ -19,8 +19,7 @@ class Admissions:
     """Judges admissions and capacity rejections of one stretch between restarts.
 
     ``others_from_us``: from when there may be calls that are not in the history, so that the
-    greatest possible number of slots in use is not known. ``may_expire``: calls may end by
-    deadlines.
+    greatest possible number of slots in use is not known.
     """
 
     columns: Columns
@@ -30,7 +29,6 @@ class Admissions:
     changes: tuple[Operation, ...]
     evidence: Evidence
     others_from_us: int
-    may_expire: bool
 
     def judge(self, found: Findings) -> None:
         admitted = self.slots.windows.admitted
@@ -286,8 +284,7 @@ class Admissions:
 
     def _stretch(self, calls: Int64s, until_us: int) -> tuple[Operation, ...]:
         changes = [change for change in self.changes if change.invoke_us <= until_us]
-        # Where a deadline may free a slot, what moves the call on proves that it did not.
-        admitted_us = None if self.may_expire else self.slots.windows.admitted.high_us
+        admitted_us = self.slots.windows.admitted.high_us
         return in_order([*self.evidence.of_calls(calls.tolist(), until_us, admitted_us), *changes])
 
 

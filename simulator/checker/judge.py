@@ -159,8 +159,8 @@ def _judge_stretch(
         left_over.pop(None, 0),
         {str(name): count for name, count in left_over.items()},
     )
-    evidence = Evidence(columns, whole.operations)
     may_expire = deadlines != HistoryDeadlines()
+    evidence = Evidence(columns, whole.operations, may_expire=may_expire)
     Admissions(
         columns,
         whole.names,
@@ -169,7 +169,6 @@ def _judge_stretch(
         whole.changes,
         evidence,
         others_from_us,
-        may_expire,
     ).judge(found)
     judge_tenancy(windows, whole.names, whole.limits, whole.changes, evidence, found)
     judge_answers(columns, whole.names, evidence, found, may_expire=may_expire)

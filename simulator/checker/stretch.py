@@ -18,11 +18,14 @@ from simulator.trace import Int64s
 
 
 class Evidence:
-    """Finds the operations of calls again, by call."""
+    """Finds the operations of calls again, by call. ``may_expire``: deadlines may end calls."""
 
-    def __init__(self, columns: Columns, operations: Sequence[Operation]) -> None:
+    def __init__(
+        self, columns: Columns, operations: Sequence[Operation], *, may_expire: bool
+    ) -> None:
         self._columns = columns
         self._operations = operations
+        self._may_expire = may_expire
         self._order: Int64s | None = None
         self._starts = np.empty(0, np.int64)
 
@@ -42,30 +45,26 @@ class Evidence:
         before_us: int | None = None,
         admitted_us: Int64s | None = None,
     ) -> list[Operation]:
-        """Operations of calls that may have had an effect, invoked by ``before_us``.
+        """Operations of calls that may have had an effect, and bound it by ``before_us``.
 
         ``admitted_us``: by when each call had its slot at the latest. What neither shows that nor
         may have freed the slot is left out.
         """
         found = []
+        columns = self._columns
         for call in calls:
             places = self.places(int(call))
-            kept: Bools = np.isin(self._columns.result[places], (OK, INDEFINITE))
-            if admitted_us is not None:
-                columns = self._columns
-                kept &= (
-                    np.isin(columns.op[places], (OFFER, END))
-                    | (columns.answer[places] == REJECTED_INSTRUCTIONS)
-                    | (columns.result[places] == INDEFINITE)
-                    | (columns.high_us[places] <= admitted_us[call])
-                )
-            if before_us is not None:
-                early = self._columns.low_us[places] <= before_us
-                # An early end, or one request without an answer, is bounded by later answers.
-                unclear = self._columns.op[places] == END
-                unclear |= self._columns.result[places] == INDEFINITE
-                if not (kept & early & unclear).any():
-                    kept &= early
+            kept: Bools = np.isin(columns.result[places], (OK, INDEFINITE))
+            early = kept if before_us is None else kept & (columns.low_us[places] <= before_us)
+            offered, ended = columns.op[places] == OFFER, columns.op[places] == END
+            indefinite = columns.result[places] == INDEFINITE
+            # That an early end, one request without an answer or a deadline had not freed the slot
+            # yet is shown by later answers.
+            if not (self._may_expire or (early & (ended | indefinite)).any()):
+                kept = early
+                if admitted_us is not None:
+                    rejecting = columns.answer[places] == REJECTED_INSTRUCTIONS
+                    kept &= offered | rejecting | (columns.high_us[places] <= admitted_us[call])
             found += [self._operations[int(row)] for row in self._columns.row[places[kept]]]
         return found
 

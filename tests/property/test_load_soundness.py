@@ -97,8 +97,8 @@ def assert_sound_when_cut(world: World, data: bytes) -> None:
 def assert_everything_before(world: World, operations: list[Operation], until_us: int) -> None:
     """What was really sent before is in the file: as it was told, or as possible since then.
 
-    Only what repeats a request that took effect, or may at any time, can be missing: a service
-    gives its answer again and changes nothing.
+    Only what changed nothing can be missing: what repeats a request that took effect, or may at
+    any time, and what else was sent for a call that was rejected.
     """
     told: Counter[Name] = Counter()
     effective: set[Name] = set()
@@ -111,6 +111,9 @@ def assert_everything_before(world: World, operations: list[Operation], until_us
         told[name] += 1
         if each.result in ("ok", "indefinite"):
             effective.add(name)
+        if each.decision == "rejected":
+            later = CALL_OPS[CALL_OPS.index(each.op) :]
+            effective |= {(each.call_id, op) for op in later}
     for truth in sorted(world.truths, key=lambda each: each.sent_us):
         name = f"{PREFIX}{truth.row}", CALL_OPS[truth.kind]
         if truth.sent_us >= until_us or name in effective:
