@@ -31,8 +31,10 @@ run: $(STAMP) ## drive the busy hour through the real service and judge it
 test: $(STAMP) ## the whole suite, with seeded samples of the long ones
 	$(BIN)/python -m pytest -n auto -m "not soak"
 
-soak: $(STAMP) ## the long ones in full: every seeded run, every example
+soak: $(STAMP) ## the long ones in full: every seeded run, and the properties for examples drawn anew
 	$(BIN)/python -m pytest -n auto -m soak
+	$(BIN)/python -m pytest -n auto -m "not soak" --hypothesis-profile=drawn \
+	  tests/property tests/unit tests/differential tests/contract
 
 check: format lint types contracts test ## format, lint, types, import contracts and tests
 

@@ -166,6 +166,8 @@ def test_a_worker_that_dies_and_one_that_joins_change_nothing(
 
 def test_a_cluster_that_loses_all_workers_is_given_up(cluster: Cluster, office: Path) -> None:
     only = cluster.start_worker()
+    with Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=TIMEOUT_S)
 
     def end_it(_done: int, _total: int) -> None:
         only.kill()
