@@ -60,10 +60,19 @@ class Aim:
 
         Raises :class:`PlanUnmet` when nobody was.
         """
+        return list(self.estimates_by_tenant(limit, count, confidence).values())
+
+    def estimates_by_tenant(
+        self, limit: int, count: int, confidence: float
+    ) -> dict[str | None, Estimate]:
+        """As :meth:`estimates`, by the tenant each is of; None is all calls together."""
         played = self.replications.play([limit], count)[limit]
-        targets = [replace(self.target, tenant=name) for name in self.each_of] or [self.target]
-        found = [target_estimate(each, played, self.rows, confidence) for each in targets]
-        offered = [each for each in found if each is not None]
+        offered = {}
+        for tenant in self.each_of or [self.target.tenant]:
+            target = replace(self.target, tenant=tenant)
+            found = target_estimate(target, played, self.rows, confidence)
+            if found is not None:
+                offered[tenant] = found
         if not offered:
             raise PlanUnmet(
                 f"nothing was offered that {self.target} speaks of, after the warm-up, in "

@@ -14,7 +14,6 @@ from typing import Final
 
 from simulator.analytics.loss import servers_for_blocking
 from simulator.planning.aim import ROOM_FOR_ALL, Aim
-from simulator.planning.estimate import gravest
 from simulator.planning.measure import Clock
 from simulator.planning.replication import Traffic
 from simulator.planning.result import PlanUnmet, Stopped
@@ -95,10 +94,21 @@ def _guess(aim: Aim, traffic: Sequence[Traffic], clock: Clock) -> int:
 
 def _give_up_if_hopeless(aim: Aim, count: int, confidence: float) -> None:
     """Raises :class:`PlanUnmet` when the target is missed where there is room for all."""
-    if aim.is_missed(ROOM_FOR_ALL, count):
-        left = gravest(aim.estimates(ROOM_FOR_ALL, count, confidence))
-        raise PlanUnmet(
-            f"no max_concurrent_calls meets {aim.target}: with room for all it is still "
-            f"{left.value:.3g} ({left.low:.3g} to {left.high:.3g}), because tenants reach limits "
-            "of their own; raise tenants.*.max_concurrent_calls"
-        )
+    if not aim.is_missed(ROOM_FOR_ALL, count):
+        return
+    left = aim.estimates_by_tenant(ROOM_FOR_ALL, count, confidence)
+    missed = {
+        tenant: estimate
+        for tenant, estimate in left.items()
+        if not aim.target.met_by(estimate.value)
+    }
+    gravest_first = sorted(missed, key=lambda tenant: -missed[tenant].value)
+    worst = missed[gravest_first[0]]
+    named = [tenant for tenant in gravest_first if tenant is not None]
+    whose = f" for {named[0]}" if named else ""
+    raised = ", ".join(f"tenants.{tenant}.max_concurrent_calls" for tenant in named or ["*"])
+    raise PlanUnmet(
+        f"no max_concurrent_calls meets {aim.target}: with room for all it is still "
+        f"{worst.value:.3g} ({worst.low:.3g} to {worst.high:.3g}){whose}, because tenants reach "
+        f"limits of their own; raise {raised}"
+    )

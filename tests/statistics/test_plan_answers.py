@@ -142,3 +142,19 @@ def test_what_cannot_be_shown_is_not_claimed() -> None:
     options = PlanOptions(Target("blocking", 1e-6, True), max_replications=4)
     with pytest.raises(PlanUnmet, match=r"4 replications .* too few calls"):
         plan(poisson(10, hours=2, seed=1, hold_s=60), options)
+
+
+def test_tenants_that_no_number_of_slots_helps_are_named() -> None:
+    base = poisson(10, hours=2, seed=1, hold_s=60)
+    (acme,) = base.tenants
+    capped = [
+        replace(acme, tenant_id=name, arrivals=Poisson(erlangs / 60e6), max_concurrent_calls=cap)
+        for name, erlangs, cap in (("acme", 5, None), ("beta", 5, 6), ("gamma", 5, 3))
+    ]
+    options = PlanOptions(Target("blocking", 0.01, True), per_tenant=True)
+    with pytest.raises(
+        PlanUnmet,
+        match=r"for gamma, .* raise tenants\.gamma\.max_concurrent_calls, "
+        r"tenants\.beta\.max_concurrent_calls$",
+    ):
+        plan(replace(base, tenants=tuple(capped)), options)
