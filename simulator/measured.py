@@ -2,11 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from service.calls import COUNTER_NAMES, COUNTERS
 from simulator.checker import Alarm, Bound, HistoryJudgement
 from simulator.invariants import check_counters
 from simulator.result import Interval
@@ -81,6 +83,41 @@ def law_checks(trace: CallTrace, outcome: RunOutcome, prefix: str = "") -> Itera
         held = "holds" if found.ok else "broken"
         name = f"{prefix}{found.name}"
         yield Check(name, "invariant", found.ok, found.formula, held, found.detail)
+
+
+def bounds_by_row(
+    parts: Sequence[Sequence[Bound]],
+) -> dict[str | None, dict[str, Interval]]:
+    """What histories allow of figures, added up, by tenant (None: the total) and name."""
+    summed: dict[str | None, dict[str, Interval]] = {}
+    for bounds in parts:
+        for bound in bounds:
+            row = summed.setdefault(bound.tenant, {})
+            row[bound.name] = Interval(bound.low, bound.high) + row.get(bound.name, Interval(0, 0))
+    return summed
+
+
+def nearest_allowed(
+    observed: RunOutcome, bounds: Mapping[str | None, Mapping[str, Interval]]
+) -> RunOutcome:
+    """What was observed, each counter moved to the nearest value that the answers allow."""
+
+    def moved(tenant: str | None, row: Sequence[int]) -> tuple[int, ...]:
+        allowed = bounds.get(tenant, {})
+        return tuple(
+            round(allowed[name].nearest(row[spec.counter]))
+            if name in allowed
+            else row[spec.counter]
+            for name, spec in zip(COUNTER_NAMES, COUNTERS, strict=True)
+        )
+
+    return replace(
+        observed,
+        engine="history",
+        total=moved(None, observed.total),
+        tenants={name: moved(name, row) for name, row in observed.tenants.items()},
+        checkpoints=(),
+    )
 
 
 def _told(alarm: Alarm) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from service.calls import COUNTER_NAMES, COUNTERS
-from simulator.checker import Bound, check_history
+from simulator.checker import check_history
 from simulator.checker.judgement import RESTARTED
 from simulator.history import read_history
 from simulator.live.engine import LiveRun
@@ -18,8 +17,10 @@ from simulator.measured import (
     MOST_LATE,
     alarm_checks,
     bound_checks,
+    bounds_by_row,
     lag_bound_us,
     law_checks,
+    nearest_allowed,
     slept,
 )
 from simulator.result import Interval
@@ -68,7 +69,7 @@ def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged
         begun_anew = history.restarted or run.restarts > 0
         invariants += _law_checks(trace, outcome, prefix, begun_anew=begun_anew)
     observed = _together(run.outcomes)
-    bounds = _summed_bounds([history.bounds for history in judgements])
+    bounds = bounds_by_row([history.bounds for history in judgements])
     limit = trace.conditions.max_concurrent_calls * len(run.outcomes)
     conditions = replace(trace.conditions, max_concurrent_calls=limit)
     statistics = statistics_of(replace(trace, conditions=conditions), observed.log)
@@ -87,7 +88,7 @@ def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged
     return LiveJudged(
         judgement,
         observed,
-        _nearest(observed, bounds),
+        nearest_allowed(observed, bounds),
         statistics,
         bounds,
         tuple(dict.fromkeys(notes)),
@@ -147,17 +148,6 @@ def _law_checks(
     return law_checks(trace, outcome, prefix)
 
 
-def _summed_bounds(
-    parts: Sequence[Sequence[Bound]],
-) -> dict[str | None, dict[str, Interval]]:
-    summed: dict[str | None, dict[str, Interval]] = {}
-    for bounds in parts:
-        for bound in bounds:
-            row = summed.setdefault(bound.tenant, {})
-            row[bound.name] = Interval(bound.low, bound.high) + row.get(bound.name, Interval(0, 0))
-    return summed
-
-
 def _together(outcomes: Sequence[RunOutcome]) -> RunOutcome:
     """Services with limits of their own as one; a single one as it is."""
     first = outcomes[0]
@@ -188,26 +178,3 @@ def _together(outcomes: Sequence[RunOutcome]) -> RunOutcome:
 
 def _added(rows: Sequence[Sequence[int]]) -> tuple[int, ...]:
     return tuple(map(sum, zip(*rows, strict=True)))
-
-
-def _nearest(
-    observed: RunOutcome, bounds: Mapping[str | None, Mapping[str, Interval]]
-) -> RunOutcome:
-    """What was observed, each counter moved to the nearest value that the answers allow."""
-
-    def moved(tenant: str | None, row: Sequence[int]) -> tuple[int, ...]:
-        allowed = bounds.get(tenant, {})
-        return tuple(
-            round(allowed[name].nearest(row[spec.counter]))
-            if name in allowed
-            else row[spec.counter]
-            for name, spec in zip(COUNTER_NAMES, COUNTERS, strict=True)
-        )
-
-    return replace(
-        observed,
-        engine="history",
-        total=moved(None, observed.total),
-        tenants={name: moved(name, row) for name, row in observed.tenants.items()},
-        checkpoints=(),
-    )

@@ -8,19 +8,25 @@ time, which of two calls came first is not the scenario's to say.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from service.calls import COUNTER_NAMES
-from simulator.checker import HistoryJudgement, check_history
+from simulator.checker import check_history
 from simulator.checker.judgement import RESTARTED
 from simulator.history import CALL_OPS, History
 from simulator.load.coordinator import Coordinator
 from simulator.load.history import UNTOLD
 from simulator.load.reading import nothing_counted
 from simulator.load.shares import Union, row_ranges
-from simulator.measured import MOST_LATE, alarm_checks, bound_checks, law_checks
+from simulator.measured import (
+    MOST_LATE,
+    alarm_checks,
+    bound_checks,
+    bounds_by_row,
+    law_checks,
+    nearest_allowed,
+)
 from simulator.result import Interval
 from simulator.results import CallLog, RunOutcome
 from simulator.scenario import Scenario
@@ -51,12 +57,16 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A judgement and what belongs into the reports with it."""
+    """A judgement and what belongs into the reports with it.
+
+    ``bounds`` are what the answers allow, by tenant (None: the total) and figure.
+    """
 
     judgement: Judgement
     observed: RunOutcome
     expected: RunOutcome
     statistics: Statistics
+    bounds: Mapping[str | None, Mapping[str, Interval]]
 
 
 def judge_load(
@@ -90,7 +100,8 @@ def judge_load(
             *_doubts(coordinator, union),
         ],
     )
-    return Judged(judgement, observed, _expected(observed, history), statistics)
+    bounds = bounds_by_row([history.bounds])
+    return Judged(judgement, observed, nearest_allowed(observed, bounds), statistics, bounds)
 
 
 def _doubts(coordinator: Coordinator, union: Union) -> Iterator[str]:
@@ -144,22 +155,4 @@ def _union_check(union: Union, rows: int) -> Check:
         f"each of {rows} rows played by one worker",
         f"{len(union.doubled)} rows by several, {len(union.lost)} by none",
         detail,
-    )
-
-
-def _expected(observed: RunOutcome, history: HistoryJudgement) -> RunOutcome:
-    """What was observed, each figure moved to the nearest value that the answers allow."""
-    nearest: dict[tuple[str | None, str], int] = {}
-    for bound in history.bounds:
-        allowed = Interval(bound.low, bound.high)
-        nearest[bound.tenant, bound.name] = int(allowed.nearest(bound.observed))
-
-    def moved(tenant: str | None, row: tuple[int, ...]) -> tuple[int, ...]:
-        pairs = zip(COUNTER_NAMES, row, strict=True)
-        return tuple(nearest.get((tenant, name), value) for name, value in pairs)
-
-    return replace(
-        observed,
-        total=moved(None, observed.total),
-        tenants={name: moved(name, row) for name, row in observed.tenants.items()},
     )

@@ -255,6 +255,7 @@ class MasterRun:
             expected=judged.expected,
             statistics=judged.statistics,
             judgement=judged.judgement,
+            bounds=judged.bounds,
             started_at=self._started_at,
             duration_s=time.monotonic() - self._started,
             versions=versions(),

@@ -282,6 +282,11 @@ def test_master_and_two_workers(tmp_path: Path, scenario: Path) -> None:
         made = running.capacity()["total"]["offered_calls"]
     assert union(tmp_path) == "0 rows by several, 0 by none"
     assert len(offers(tmp_path)) == len(set(offers(tmp_path))) == made
+    # In wall-clock time minutes are known within what the answers allow.
+    found = result(tmp_path)
+    allowed = found["expected"]["total"]["minutes_processed"]
+    assert 0 < allowed["min"] < allowed["max"]
+    assert allowed["min"] <= found["observed"]["total"]["minutes_processed"] <= allowed["max"]
 
 
 @pytest.fixture
