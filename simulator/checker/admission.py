@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.checker.columns import OFFER, OK, Bools, Columns, Names
+from simulator.checker.columns import REJECTED_CAPACITY, Bools, Columns, Names
 from simulator.checker.judgement import Alarm, Findings
 from simulator.checker.limits import LimitsOverTime, Range
 from simulator.checker.slots import Slots, beyond
@@ -131,7 +131,10 @@ class Admissions:
         """A call admitted beyond its own minimum although every free slot was kept for others."""
         admitted = self.slots.windows.admitted
         committed = beyond(self.slots.committed(self.limits, "surely"), total, least=True)
-        full = committed.least(admitted.low_us[decided], admitted.high_us[decided]) >= 0
+        low, high = admitted.low_us[decided], admitted.high_us[decided]
+        # Where no slot was free at all it is no reservation that was given away.
+        taken = beyond(self.slots.surely(None), total, least=True).least(low, high) >= 0
+        full = (committed.least(low, high) >= 0) & ~taken
         for name in self.slots.tenants:
             ranges = self.limits.tenants.get(name)
             if ranges is None:
@@ -188,8 +191,10 @@ class Admissions:
         if not len(calls):
             return
         scopes = np.zeros(len(self.names.calls), np.int64)
-        ok = (self.columns.op == OFFER) & (self.columns.result == OK) & self.columns.sure
-        scopes[self.columns.call[ok]] = self.columns.scopes[ok]
+        said = np.flatnonzero((self.columns.answer == REJECTED_CAPACITY) & self.columns.sure)
+        # Of several answers to one offer the first counts, as it does for the window.
+        said = said[np.argsort(-self.columns.high_us[said], kind="stable")]
+        scopes[self.columns.call[said]] = self.columns.scopes[said]
         total = self._could_be_full(None, self.limits.total, calls)
         tenant = np.ones(len(calls), np.bool_)
         for number, name in enumerate(self.names.tenants):

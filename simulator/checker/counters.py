@@ -48,6 +48,8 @@ _CHANGED_BY: Final[Mapping[str, tuple[int, ...]]] = {
     IN_USE: (OFFER, ACCEPT, END),
 }
 
+_TOLD_EARLY: Final = ("accepted", "rejected")
+"""Decisions on an offer that are otherwise those on an accept."""
 
 _OF_UNKNOWN_TOO: Final = (
     COUNTER_NAMES[Counter.OFFERED_CALLS],
@@ -87,8 +89,8 @@ def effects_of(windows: Windows) -> dict[str, Effect]:
 class CounterBounds:
     """Judges the reads of one stretch between restarts against what its calls allow.
 
-    ``base`` are the figures of a read before the first operation, zero where there was none;
-    ``unbounded_from_us``: from when others may have used the service.
+    ``base`` are the figures of ``base_read``, a read before the first operation; zero where there
+    was none. ``unbounded_from_us``: from when others may have used the service.
     """
 
     slots: Slots
@@ -96,6 +98,7 @@ class CounterBounds:
     limits: LimitsOverTime
     evidence: Evidence
     base: Mapping[Key, float]
+    base_read: Read | None
     unbounded_from_us: int
     _effects: dict[str, Effect] = field(default_factory=dict)
     _configured: dict[bool, Bools] = field(default_factory=dict)
@@ -244,20 +247,33 @@ class CounterBounds:
         else:
             kind = "counted_too_few" if too_low else "counted_twice"
         calls, begin = self._concerned(key, read, value, readings, too_low)
+        begin = begin or (None if self.base_read is read else self.base_read)
         shown = [read.operation] if begin is None else [begin.operation, read.operation]
-        since = "" if begin is None else f" (the read at {begin.low_us} us is the last before it)"
+        since = "" if begin is None else f" (counted from the read at {begin.low_us} us)"
         return Alarm(
             kind,
             f"{name} of {whose} reads {value:g}, and must be at least {least:g}{upto}{since}",
             tuple(self.names.calls[call] for call in calls.tolist()),
-            in_order([*shown, *self._relevant(calls, name, read.high_us)]),
+            in_order([*shown, *self._relevant(calls, key, read.high_us)]),
         )
 
-    def _relevant(self, calls: Int64s, name: str, until_us: int) -> list[Operation]:
-        wanted = {OPS[op] for op in _CHANGED_BY[name]}
-        return [
-            each for each in self.evidence.of_calls(calls.tolist(), until_us) if each.op in wanted
-        ]
+    def _relevant(self, calls: Int64s, key: Key, until_us: int) -> list[Operation]:
+        """The operations of calls that change a figure; all of a call's where those do not tell."""
+        tenant, name = key
+        changing = {OPS[op] for op in _CHANGED_BY[name]}
+        found: list[Operation] = []
+        for call in calls.tolist():
+            own = self.evidence.of_calls([call], until_us)
+            changes = [each for each in own if each.op in changing]
+            last = OPS[_CHANGED_BY[name][-1]]
+            told = any(each.op == last or each.decision in _TOLD_EARLY for each in changes)
+            if not told or any(each.result == "indefinite" for each in changes):
+                changes = own
+            elif tenant is not None and OPS[OFFER] not in changing:
+                # Nothing else says whose call it is.
+                changes += [each for each in own if each.op == OPS[OFFER]]
+            found += changes
+        return found
 
     def _concerned(
         self,
@@ -278,7 +294,9 @@ class CounterBounds:
                 if not too_low:
                     shown = over.possible & (over.low_us <= read.high_us)
             elif too_low:
-                shown = begun.sure & (begun.high_us < read.low_us) & (over.low_us > read.high_us)
+                # One may take over from another while the read is under way.
+                over_low = np.where(over.possible, over.low_us, FOREVER)
+                shown = begun.sure & (begun.high_us <= read.high_us) & (over_low > read.low_us)
             else:
                 ended = over.sure & (over.high_us < read.low_us)
                 shown = begun.possible & (begun.low_us <= read.high_us) & ~ended

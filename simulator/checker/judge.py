@@ -178,7 +178,7 @@ def _judge_stretch(
         # Of two reads at once, others may have been counted between them in either order.
         since_us = base.low_us if whole.header.complete else base.high_us + 1
         reads = [each for each in reads if each is base or each.low_us >= since_us]
-    CounterBounds(slots, whole.names, whole.limits, evidence, figures, others_from_us).judge(
+    CounterBounds(slots, whole.names, whole.limits, evidence, figures, base, others_from_us).judge(
         reads, found
     )
 
