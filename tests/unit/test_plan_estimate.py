@@ -39,6 +39,13 @@ def test_points_agree_with_another_computation(confidence: float, degrees: int) 
     assert t_quantile(confidence, degrees) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("degrees", [1, 2, 15, 255, 1023])
+def test_points_shared_out_over_many_looks_agree_as_well(degrees: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.t.isf(0.5e-7, degrees)
+    assert t_quantile(1 - 1e-7, degrees) == pytest.approx(expected, rel=1e-8)
+
+
 @pytest.mark.parametrize(("confidence", "degrees"), [(0.0, 3), (1.0, 3), (0.95, 0)])
 def test_what_has_no_point_is_refused(confidence: float, degrees: int) -> None:
     with pytest.raises(ValueError, match=r"confidence is|degrees is"):
