@@ -61,7 +61,7 @@ def compared_sample() -> Comparison:
     measures = []
     for place, (key, name, kind) in enumerate(measures_of(QUARTER, 0.01)):
         own = (0.5, 0.9, 0.1)[place % 3]
-        measures.append(Measure(key, name, kind, own, (0.4, 0.5, 0.6), 0.3, 0.7))
+        measures.append(Measure(key, name, kind, own, (0.49, 0.5, 0.51), 0.45, 0.55))
     return Comparison(
         capacity=20,
         replications=3,

@@ -292,9 +292,10 @@ class Instants:
         except (KeyError, ValueError, OverflowError) as error:
             reason = str(error) if isinstance(error, FieldInvalid) else "no such time of day"
             raise FieldInvalid(f"{text!r} is not an instant: {reason}") from None
+        seconds = ", nor plain seconds like 12.5" if self.times is Times.AUTO else ""
         raise FieldInvalid(
             f"{text[:_LONGEST]!r} is not an instant like 2026-03-01 09:00:00 or "
-            "2026-03-01T09:00:00.250Z"
+            f"2026-03-01T09:00:00.250Z{seconds}"
         )
 
     def _zoned_or_not(self, text: str, *, zoned: bool) -> int:

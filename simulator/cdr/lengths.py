@@ -27,7 +27,7 @@ def read_lengths(path: Path, column: str) -> list[int]:
                 try:
                     layout = layout_of(by_names({"hold": column}), row, is_instant=False)
                 except MappingInvalid as error:
-                    raise CallLogInvalid([Problem(str(path), line, 1, "", str(error))]) from None
+                    raise CallLogInvalid([Problem(str(path), line, 0, "", str(error))]) from None
                 continue
             try:
                 values.append(_length(row, layout, lengths))

@@ -64,7 +64,7 @@ class BrokenTally:
         self.count += len(wrong)
         for line in sorted(wrong)[: MOST_EXAMPLES - len(self.examples)]:
             column, message = wrong[line]
-            self.examples.append(Problem(str(path), line, 1, column, message))
+            self.examples.append(Problem(str(path), line, 0, column, message))
         wrong.clear()
 
     def raise_if_any(self, place: str, message: str = "") -> None:

@@ -143,7 +143,7 @@ class _Reading:
         try:
             layout = layout_of(mapping, first, is_instant=is_instant)
         except MappingInvalid as error:
-            raise CallLogInvalid([Problem(str(path), rows.lines[0], 1, "", str(error))]) from None
+            raise CallLogInvalid([Problem(str(path), rows.lines[0], 0, "", str(error))]) from None
         if layout.has_header and place is not None:
             self._notes.append(f"Line {rows.lines[0]} of {path.name} was taken for a header.")
         self._found |= layout.places.keys()

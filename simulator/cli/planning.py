@@ -83,7 +83,10 @@ def plan(
             show_default=False,
         ),
     ] = None,
-    horizon: Annotated[int, typer.Option(min=1, max=120, help="Months of growth.")] = 12,
+    horizon: Annotated[
+        int | None,
+        typer.Option(min=1, max=120, help="Months of --growth.", show_default="12"),
+    ] = None,
     sensitivity: Annotated[bool, typer.Option(help="Vary load, holding times and redials.")] = True,
     seed: Seed = None,
     overrides: Overrides = None,

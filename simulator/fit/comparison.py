@@ -3,7 +3,10 @@
 Both are played for the same stretch of time, on the same slots and where there is always room. The
 log happened once, so it is held against single runs: the interval is the one in which 95 of 100
 further runs of the scenario would lie, mean +- t s sqrt(1 + 1/R), with Student's t for R - 1
-degrees of freedom (G. J. Hahn and W. Q. Meeker, "Statistical Intervals", 1991, section 4.7).
+degrees of freedom (G. J. Hahn and W. Q. Meeker, "Statistical Intervals", 1991, section 4.7). Of
+many such intervals some leave out a log that is none but one more run. So the log is said to differ
+only where it lies beyond every run and beyond an interval whose chance to err is shared out over
+all measures (Bonferroni).
 """
 
 import math
@@ -58,6 +61,7 @@ class Measure:
     """One figure of the log, and the same of each run.
 
     ``low`` and ``high`` bound the interval in which 95 of 100 further runs would lie.
+    ``looked_at`` is the number of measures that are looked at together.
     """
 
     key: str
@@ -67,6 +71,7 @@ class Measure:
     runs: tuple[float, ...]
     low: float
     high: float
+    looked_at: int = 1
 
     @property
     def mean(self) -> float:
@@ -75,7 +80,10 @@ class Measure:
     @property
     def side(self) -> int:
         """1 where the log lies above the runs, -1 below, 0 where it could be one of them."""
-        return (self.log > self.high) - (self.log < self.low)
+        reach = _reach(self.runs, 1 - (1 - CONFIDENCE) / self.looked_at)
+        above = max(*self.runs, self.mean + reach)
+        below = min(*self.runs, self.mean - reach)
+        return (self.log > above) - (self.log < below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,7 @@ def compare_log(
         for found in pool.map(run, range(replications)):
             runs.append(found)
             progress(len(runs), replications)
+    compared = measures_of(interval_us, blocking)
     return Comparison(
         capacity=capacity,
         replications=replications,
@@ -162,8 +171,8 @@ def compare_log(
         calls=calls,
         is_whole=calls == len(log) and window_us == grid.window_us,
         measures=tuple(
-            _measure(key, name, kind, own[key], [each[key] for each in runs])
-            for key, name, kind in measures_of(interval_us, blocking)
+            _measure(key, name, kind, own[key], [each[key] for each in runs], len(compared))
+            for key, name, kind in compared
         ),
     )
 
@@ -189,13 +198,20 @@ def measures_of(interval_us: int, blocking: float) -> tuple[tuple[str, str, Kind
     )
 
 
-def _measure(key: str, name: str, kind: Kind, log: float, runs: Sequence[float]) -> Measure:
+def _measure(
+    key: str, name: str, kind: Kind, log: float, runs: Sequence[float], looked_at: int
+) -> Measure:
+    mean, reach = math.fsum(runs) / len(runs), _reach(runs, CONFIDENCE)
+    high = min(mean + reach, 1.0) if kind is Kind.SHARE else mean + reach
+    return Measure(key, name, kind, log, tuple(runs), max(0.0, mean - reach), high, looked_at)
+
+
+def _reach(runs: Sequence[float], confidence: float) -> float:
+    """How far from the mean of some runs a further one lies with that confidence at most."""
     count = len(runs)
     mean = math.fsum(runs) / count
     deviation = math.sqrt(math.fsum((each - mean) ** 2 for each in runs) / (count - 1))
-    reach = t_quantile(CONFIDENCE, count - 1) * deviation * math.sqrt(1 + 1 / count)
-    high = min(mean + reach, 1.0) if kind is Kind.SHARE else mean + reach
-    return Measure(key, name, kind, log, tuple(runs), max(0.0, mean - reach), high)
+    return t_quantile(confidence, count - 1) * deviation * math.sqrt(1 + 1 / count)
 
 
 def _window_us(offers: Int64s, window_us: int) -> int:

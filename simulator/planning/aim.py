@@ -1,13 +1,13 @@
 """Whether a limit meets a target on the replications at hand, and the least one that does."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from simulator.conditions import MOST_CALLS
 from simulator.planning.estimate import Estimate
-from simulator.planning.measure import target_estimate
+from simulator.planning.measure import target_estimate, target_shares
 from simulator.planning.replication import Played, Traffic
 from simulator.planning.result import PlanUnmet
 from simulator.planning.search import least_meeting
@@ -68,30 +68,58 @@ class Aim:
         """As :meth:`estimates`, by the tenant each is of; None is all calls together."""
         played = self.replications.play([limit], count)[limit]
         offered = {}
-        for tenant in self.each_of or [self.target.tenant]:
-            target = replace(self.target, tenant=tenant)
+        for target in self._targets():
             found = target_estimate(target, played, self.rows, confidence)
             if found is not None:
-                offered[tenant] = found
-        if not offered:
+                offered[target.tenant] = found
+        self._require_offered(offered, count)
+        return offered
+
+    def _targets(self) -> list[Target]:
+        return [replace(self.target, tenant=name) for name in self.each_of] or [self.target]
+
+    def _require_offered(self, found: Collection[object], count: int) -> None:
+        if not found:
             raise PlanUnmet(
                 f"nothing was offered that {self.target} speaks of, after the warm-up, in "
                 f"{count} replications"
             )
-        return offered
+
+    def _bounds(self, limit: int, count: int, confidence: float) -> list[list[Estimate]]:
+        """For each tenant asked for, what has to meet the target: one share, or one of each clock
+        interval."""
+        played = self.replications.play([limit], count)[limit]
+        found = []
+        for target in self._targets():
+            shares = target_shares(target, played, self.rows)
+            bounds = [each.bound(confidence) for each in shares]
+            found.append([each for each in bounds if each is not None])
+        self._require_offered([each for bounds in found for each in bounds], count)
+        return [bounds for bounds in found if bounds]
 
     def is_met(self, limit: int, count: int, *, surely: bool) -> bool:
-        """Whether the averages meet the target, or ``surely`` the upper ends of the intervals."""
+        """Whether the averages meet the target, or ``surely`` the upper ends of the intervals.
+
+        Everything has to meet it, so each at that confidence is enough.
+        """
+        if not surely:
+            estimates = self.estimates(limit, count, self.sure)
+            return all(self.target.met_by(each.value) for each in estimates)
         return all(
-            self.target.met_by(each.high if surely else each.value)
-            for each in self.estimates(limit, count, self.sure)
+            self.target.met_by(each.high)
+            for bounds in self._bounds(limit, count, self.sure)
+            for each in _telling(bounds)
         )
 
     def is_missed(self, limit: int, count: int) -> bool:
-        """Whether some interval lies wholly beyond the target."""
-        return any(
-            not self.target.met_by(each.low) for each in self.estimates(limit, count, self.sure)
-        )
+        """Whether some interval lies wholly beyond the target.
+
+        One of many does so by chance more often than a single one: the chance of being wrong is
+        shared out equally among them (Bonferroni).
+        """
+        number = sum(map(len, self._bounds(limit, count, self.sure)))
+        found = self._bounds(limit, count, 1 - (1 - self.sure) / number)
+        return any(not self.target.met_by(each.low) for bounds in found for each in bounds)
 
     def least(self, guess: int, count: int, *, surely: bool, step: int | None = None) -> int | None:
         """The least limit that meets the target, sought around ``guess``; None when none does.
@@ -139,3 +167,12 @@ class Aim:
         while least > self.floor and not self.is_missed(least - 1, count):
             least -= 1
         return least
+
+
+def _telling(bounds: Sequence[Estimate]) -> Sequence[Estimate]:
+    """Those that lost anything, and where none did the one with most calls.
+
+    A clock interval of few calls, none of them lost, would need endless runs to say anything.
+    """
+    losing = [each for each in bounds if each.value > 0]
+    return losing or [min(bounds, key=lambda each: each.high)]

@@ -30,8 +30,10 @@ def explanation_of(plan: Plan) -> Iterator[str]:
 def _certainty(plan: Plan) -> str:
     sure = f"{100 * plan.confidence:g} %"
     if plan.least_possible == plan.answer:
-        less = "one slot less does not" if len(plan.points) > 2 else "fewer there cannot be"
-        return f"{plan.answer:,} slots meet {plan.target}, {less}, with {sure} confidence."
+        meet = f"{plan.answer:,} slots meet {plan.target}"
+        if len(plan.points) > 2:
+            return f"{meet} and one slot less does not, each with {sure} confidence."
+        return f"{meet} with {sure} confidence, and fewer there cannot be."
     why = {
         Stopped.BOUNDED: "the most replications allowed were made",
         Stopped.PRECISE: f"the interval is as short as asked, ±{percent(plan.precision)}",

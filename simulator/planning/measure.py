@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.planning.estimate import Estimate, ratio
+from simulator.planning.estimate import Estimate, bound, ratio
 from simulator.planning.replication import Played
 from simulator.planning.target import BLOCKING, WORST_INTERVAL, Target, of_total
 from simulator.trace import Int64s
@@ -73,37 +73,71 @@ class Clock:
         return place * length, min((place + 1) * length, self.duration_us)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Parts and wholes of a share, one a replication; ``trials`` as for :func:`ratio`."""
+
+    parts: Sequence[int]
+    wholes: Sequence[int]
+    trials: float | None = None
+
+    def estimate(self, confidence: float) -> Estimate | None:
+        return ratio(self.parts, self.wholes, confidence, self.trials)
+
+    def bound(self, confidence: float) -> Estimate | None:
+        return bound(self.parts, self.wholes, confidence, self.trials)
+
+
+def target_shares(target: Target, played: Sequence[Played], rows: Sequence[str]) -> list[Share]:
+    """What has to meet the target: one share, or that of every clock interval.
+
+    ``rows`` names the rows of ``played``, ``_unknown`` last.
+    """
+    row = slice(None) if target.tenant is None else slice(r := rows.index(target.tenant), r + 1)
+    if target.statistic == WORST_INTERVAL:
+        return _interval_shares(played, row)
+    if target.tenant is not None:
+        return [
+            Share(
+                [int(one.lost[row].sum()) for one in played],
+                [int(one.served[row].sum()) for one in played],
+            )
+        ]
+    return [_share_of_total(target.statistic, played)]
+
+
 def target_estimate(
     target: Target, played: Sequence[Played], rows: Sequence[str], confidence: float
 ) -> Estimate | None:
-    """The target's statistic. ``rows`` names the rows of ``played``, ``_unknown`` last."""
-    row = slice(None) if target.tenant is None else slice(r := rows.index(target.tenant), r + 1)
-    if target.statistic == WORST_INTERVAL:
-        estimates = interval_blocking(played, row, confidence)
-        worst = worst_of(estimates)
-        return None if worst is None else estimates[worst]
-    if target.tenant is not None:
-        parts = [int(one.lost[row].sum()) for one in played]
-        return ratio(parts, [int(one.served[row].sum()) for one in played], confidence)
-    return _of_total(target.statistic, played, confidence)
+    """The target's statistic, of the worst clock interval where there are several."""
+    estimates = [each.estimate(confidence) for each in target_shares(target, played, rows)]
+    worst = worst_of(estimates)
+    return None if worst is None else estimates[worst]
+
+
+def _share_of_total(statistic: str, played: Sequence[Played]) -> Share:
+    parts, wholes = zip(*(of_total(statistic, one.sums) for one in played), strict=True)
+    trials = sum(of_total(BLOCKING, one.sums)[1] for one in played)
+    return Share(parts, wholes, max(1, trials))
 
 
 def _of_total(statistic: str, played: Sequence[Played], confidence: float) -> Estimate | None:
-    parts, wholes = zip(*(of_total(statistic, one.sums) for one in played), strict=True)
-    trials = sum(of_total(BLOCKING, one.sums)[1] for one in played)
-    return ratio(parts, wholes, confidence, max(1, trials))
+    return _share_of_total(statistic, played).estimate(confidence)
+
+
+def _interval_shares(played: Sequence[Played], row: slice) -> list[Share]:
+    lost: Int64s = np.array([one.lost[row].sum(axis=0) for one in played])
+    served: Int64s = np.array([one.served[row].sum(axis=0) for one in played])
+    return [
+        Share(lost[:, place].tolist(), served[:, place].tolist()) for place in range(lost.shape[1])
+    ]
 
 
 def interval_blocking(
     played: Sequence[Played], row: slice, confidence: float
 ) -> list[Estimate | None]:
     """Blocking of the rows in every clock interval, averaged over the replications' calls."""
-    lost: Int64s = np.array([one.lost[row].sum(axis=0) for one in played])
-    served: Int64s = np.array([one.served[row].sum(axis=0) for one in played])
-    return [
-        ratio(lost[:, place].tolist(), served[:, place].tolist(), confidence)
-        for place in range(lost.shape[1])
-    ]
+    return [each.estimate(confidence) for each in _interval_shares(played, row)]
 
 
 def worst_of(estimates: Sequence[Estimate | None]) -> int | None:

@@ -16,7 +16,7 @@ from simulator.planning.plan import PlanOptions
 from simulator.planning.plan import plan as find_plan
 from simulator.planning.plan_text import plan_lines
 from simulator.planning.result import PlanRefused, PlanUnmet
-from simulator.planning.sensitivity import Asked
+from simulator.planning.sensitivity import HORIZON_MONTHS, Asked
 from simulator.planning.target import TargetInvalid, parse_target
 from simulator.report.pages import check_writable, command_text, write
 from simulator.report.pages.plan_page import plan_page
@@ -45,7 +45,7 @@ class PlanRequest:
     max_replications: int
     node_slots: int | None
     growth: str | None
-    horizon_months: int
+    horizon_months: int | None
     sensitivity: bool
     workers: int | None
     as_json: bool
@@ -87,7 +87,6 @@ def plan(request: PlanRequest) -> int:
 
 def _command(request: PlanRequest) -> str:
     """The command to type again."""
-    months = None if request.growth is None else request.horizon_months
     return command_text(
         "plan",
         request.scenario,
@@ -100,7 +99,7 @@ def _command(request: PlanRequest) -> str:
             ("--max-replications", request.max_replications),
             ("--node-slots", request.node_slots),
             ("--growth", request.growth),
-            ("--horizon", months),
+            ("--horizon", request.horizon_months),
             ("--no-sensitivity", not request.sensitivity),
             ("--seed", request.seed),
             ("--set", request.overrides),
@@ -114,10 +113,12 @@ def _options(request: PlanRequest, scenario: Scenario) -> PlanOptions:
     interval_us = interval_us_of(request.worst_interval, scenario.duration_us)
     tenants = [tenant.tenant_id for tenant in scenario.tenants if tenant.configured]
     target = parse_target(request.target, tenants, has_interval=interval_us is not None)
+    if request.growth is None and request.horizon_months is not None:
+        raise PlanRefused("--horizon: says for how many months of --growth; give that as well")
     asked = None
     if request.sensitivity:
-        growth = _growth(request.growth, request.horizon_months)
-        asked = Asked(request.node_slots, growth, request.horizon_months)
+        months = HORIZON_MONTHS if request.horizon_months is None else request.horizon_months
+        asked = Asked(request.node_slots, _growth(request.growth, months), months)
     elif request.node_slots is not None or request.growth is not None:
         raise PlanRefused("--node-slots and --growth have no place beside --no-sensitivity")
     return PlanOptions(

@@ -24,6 +24,7 @@ from simulator.scenario import FiniteSource, Scenario
 REPLICATIONS: Final = 12
 """Differences on the same calls need no more; the table says so, and how sure each row is."""
 GROWTH: Final = "growth"
+HORIZON_MONTHS: Final = 12
 _STEPS_A_ROOT: Final = 4
 """Intervals are some quarters of the root of the slots long."""
 
@@ -40,7 +41,7 @@ class Asked:
 
     node_slots: int | None = None
     growth: float | None = None
-    horizon_months: int = 12
+    horizon_months: int = HORIZON_MONTHS
 
 
 @dataclass(frozen=True, slots=True)

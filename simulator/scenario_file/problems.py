@@ -12,7 +12,8 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. ``line`` and ``column`` count from 1; 0 when the place has none (an override).
+    """One mistake. ``line`` and ``column`` count from 1; 0 when the place has none: an override has
+    neither, a line that is wrong as a whole no column.
 
     ``key`` is the path of keys, empty for the document itself.
     """
@@ -24,7 +25,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        places = (self.file, *(str(each) for each in (self.line, self.column) if each))
+        place = ":".join(places)
         text = f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
         # one line each, whatever a key or a value of the file looks like
         return " ".join(text.splitlines())

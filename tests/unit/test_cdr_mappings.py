@@ -187,7 +187,7 @@ def test_a_header_without_what_is_needed_says_so(tmp_path: Path) -> None:
     with pytest.raises(CallLogInvalid) as caught:
         read(tmp_path, "Call Sid,From,Status,Start Time\nCA1,+1,busy,x\n", "twilio")
     assert str(caught.value) == (
-        f"{tmp_path / 'calls.csv'}:1:1: has no column of twilio that says how long calls last (the "
+        f"{tmp_path / 'calls.csv'}:1: has no column of twilio that says how long calls last (the "
         "header has Call Sid, From, Status, Start Time); name your columns like --columns "
         "'start=Date,hold=Seconds'"
     )

@@ -124,7 +124,7 @@ def test_call_detail_records_are_replayed_as_they_are(replay: Replay) -> None:
 def test_a_broken_line_is_not_left_out_of_a_replay(replay: Replay) -> None:
     code, out, err = replay(RECORDS + '"acme","x\n', "--capacity", 3, "--columns", "asterisk")
     assert (code, out) == (2, "")
-    assert "calls.csv:5:1: has a quote that is not closed" in err
+    assert "calls.csv:5: has a quote that is not closed" in err
 
 
 def test_the_table_names_the_capacity_rejections(replay: Replay) -> None:

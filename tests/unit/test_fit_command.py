@@ -51,7 +51,7 @@ def test_it_prints_what_was_read_and_fitted_and_what_is_lost(fit: Fit, tmp_path:
     assert lines[0].startswith("300 calls of 2 tenants from 301 lines of calls.csv, second ")
     assert lines[1] == "  answered 100 %"
     assert lines[2] == "  1 line of 301 is broken and left out (0.332 %):"
-    assert lines[3] == "    calls.csv:302:1: d: 'soon' is not a number like 12 or 12.5"
+    assert lines[3] == "    calls.csv:302: d: 'soon' is not a number like 12 or 12.5"
     assert lines[4].startswith("fitted: ")
     assert lines[5].startswith("  acme: ")
     assert lines[6].startswith("  beta: ")
@@ -157,14 +157,14 @@ REFUSED: Sequence[tuple[Sequence[str], str]] = (
     (("header.csv",), "header.csv: has no calls below its header"),
     (("one.csv",), "one.csv: has 1 call at a single instant: how often calls come is told by"),
     (("same.csv",), "same.csv: has 2 calls at a single instant"),
-    (("negative.csv",), "negative.csv:3:1: d: '-10' is negative"),
+    (("negative.csv",), "negative.csv:3: d: '-10' is negative"),
     (("units.csv",), "are its lengths in another unit (--lengths), or its times (--times)?"),
-    (("two.csv", "--columns", "start=x,hold=d"), "two.csv:1:1: 'x' is not a column (the header"),
-    (("two.csv", "--columns", "start=9,hold=2"), "two.csv:1:1: has 2 fields, and --columns names"),
-    (("two.csv", "--columns", "twilio"), "two.csv:1:1: has no column of twilio that says when"),
+    (("two.csv", "--columns", "start=x,hold=d"), "two.csv:1: 'x' is not a column (the header"),
+    (("two.csv", "--columns", "start=9,hold=2"), "two.csv:1: has 2 fields, and --columns names"),
+    (("two.csv", "--columns", "twilio"), "two.csv:1: has no column of twilio that says when"),
     (("two.csv", "--columns", "asterix"), "--columns: 'asterix' is no mapping; did you mean"),
     (("two.csv", "--timezone", "Mars/Base"), "--timezone: 'Mars/Base' is no time zone; write it"),
-    (("two.csv", "--times", "stamps"), "two.csv:2:1: t: '1' is not an instant like 2026-03-01"),
+    (("two.csv", "--times", "stamps"), "two.csv:2: t: '1' is not an instant like 2026-03-01"),
     (("two.csv", "--encoding", "utf-16"), "--encoding: 'utf-16' is none that a log can be read in"),
     (("two.csv", "--tenant", "\n"), "--tenant: a tenant has a name of 1 to 200 characters"),
     (("two.csv", "--blocking", "2"), "--blocking is 2; write a share like 0.01"),

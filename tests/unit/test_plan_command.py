@@ -148,6 +148,7 @@ def test_a_target_out_of_reach_names_what_bounds_it(office: Path) -> None:
         (("--target", "blocking<0.01", "--growth", "3%"), "write it like 3%/month"),
         (("--target", "blocking<0.01", "--growth", "300%/month"), "between -100 and 100"),
         (("--target", "blocking<0.01", "--growth", "50%/month"), "shorten --horizon"),
+        (("--target", "blocking<0.01", "--horizon", 3), "of --growth; give that as well"),
         (("--target", "time_congestion<0.01", "--per-tenant"), "--per-tenant needs a target"),
         (
             ("--target", "blocking<0.01", "--no-sensitivity", "--node-slots", 3),

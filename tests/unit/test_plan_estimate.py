@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from simulator.planning.estimate import Estimate, gravest, ratio
+from simulator.planning.estimate import FEW_LOSING, Estimate, bound, gravest, ratio
 from simulator.planning.student import t_quantile
 
 
@@ -36,6 +37,13 @@ def test_points_agree_with_another_computation(confidence: float, degrees: int) 
     stats = pytest.importorskip("scipy.stats")
     expected = stats.t.ppf((1 + confidence) / 2, degrees)
     assert t_quantile(confidence, degrees) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 15, 255, 1023])
+def test_points_shared_out_over_many_looks_agree_as_well(degrees: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.t.isf(0.5e-7, degrees)
+    assert t_quantile(1 - 1e-7, degrees) == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize(("confidence", "degrees"), [(0.0, 3), (1.0, 3), (0.95, 0)])
@@ -75,6 +83,53 @@ def test_no_loss_at_all_is_no_proof_of_none() -> None:
     in_time = ratio([0, 0], [10**9, 10**9], 0.95, trials=50)
     assert in_time is not None
     assert in_time.high == pytest.approx(3.6889 / 50, rel=1e-4)
+
+
+def sure(estimate: Estimate | None) -> Estimate:
+    assert estimate is not None
+    return estimate
+
+
+# Upper ends of 95 % intervals of a Poisson count, as printed in tables of them (F. Garwood,
+# "Fiducial limits for the Poisson distribution", Biometrika 28, 1936).
+@pytest.mark.parametrize(("bursts", "printed"), [(1, 5.572), (2, 7.225), (3, 8.767), (4, 10.242)])
+def test_few_losing_replications_bound_like_few_bursts(bursts: int, printed: float) -> None:
+    # 2 b losing replications of very many are as good as b bursts of one size
+    losing, count = 2 * bursts, 100_000
+    parts = [1] * losing + [0] * (count - losing)
+    found = sure(bound(parts, [10] * count, 0.95))
+    assert found.value == losing / (10 * count)
+    assert found.high / found.value == pytest.approx(printed / bursts, rel=2e-4)
+
+
+def test_a_bound_is_students_where_enough_replications_lost() -> None:
+    for losing, count in ((FEW_LOSING, 64), (3, 3)):
+        parts = [4, *[1] * (losing - 1), *[0] * (count - losing)]
+        wholes = [100] * count
+        assert bound(parts, wholes, 0.95) == ratio(parts, wholes, 0.95)
+
+
+def test_a_bound_of_no_loss_at_all_thinks_of_bursts() -> None:
+    assert sure(bound([0, 0, 0], [100, 100, 100], 0.95)).high == pytest.approx(
+        2 * 3.6889 / 300, 1e-4
+    )
+
+
+def test_a_bound_lies_below_the_truth_as_seldom_as_it_says() -> None:
+    """64 replications of which four in a hundred lose a burst; bursts are geometric, 2 calls long.
+
+    Of 1,000 upper ends at 90 % more than 65 are below the truth by chance once in 60 times, and by
+    Student's t alone more than 130 are.
+    """
+    generator = np.random.default_rng(1)
+    bursts = generator.random((1_000, 64)) < 0.04
+    lost = bursts * generator.geometric(0.5, (1_000, 64))
+    truth = 0.04 * 2 / 800
+    wholes = [800] * 64
+    below = [sure(bound(each.tolist(), wholes, 0.9)).high < truth for each in lost]
+    students = [sure(ratio(each.tolist(), wholes, 0.9)).high < truth for each in lost]
+    assert sum(below) <= 65
+    assert sum(students) > 130
 
 
 def test_one_replication_says_nothing_of_its_error() -> None:

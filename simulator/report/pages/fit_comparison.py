@@ -20,7 +20,8 @@ def comparison_section(comparison: Comparison) -> Section:
                 f"The log replayed, and {comparison.replications} runs of the fitted scenario, for "
                 f"{part}{roughly(comparison.window_us)} on {slots}. Calls at once and the "
                 "traffic offered are those where there is always room. Of further runs 95 of 100 "
-                "would lie in the interval; a log outside it (in bold) is not like the model."
+                "would lie in the interval. Of many figures one may lie outside it by chance; in "
+                "bold is a log that, with all of them looked at together, is not like the model."
             ),
             Sentences(tuple(map(spaced, sentences(comparison)))),
             Table(

@@ -89,8 +89,8 @@ def _answer(plan: Plan) -> Answer:
         certainty = plan.explanation[0] if plan.explanation else ""
     else:
         certainty = (
-            f"The truth lies between {number(plan.least_possible)} and {slots_words(plan.answer)} "
-            f"with {sure} confidence; {number(plan.answer)} is the safe end."
+            f"The truth lies between {number(plan.least_possible)} and {slots_words(plan.answer)}, "
+            f"each end with {sure} confidence; {number(plan.answer)} is the safe end."
         )
     return Answer(
         figure=number(plan.answer),
