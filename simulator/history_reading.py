@@ -1,17 +1,23 @@
 """Reads a history's lines and says, with its line, what is wrong with one."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from simulator.history import (
     MOST_US,
     Closing,
+    DecisionName,
     History,
     HistoryHeader,
     HistoryInvalid,
     Operation,
+    OpName,
+    OutcomeName,
+    ReasonName,
+    Result,
+    ScopeName,
 )
 
 _header: Final = msgspec.json.Decoder(HistoryHeader)
@@ -26,6 +32,16 @@ ANSWERS: Final = {
     "end": ("ended", "abandoned"),
 }
 """What an operation can be answered; an offer is ``accepted`` when it asked for both at once."""
+
+_WORDS: Final = {
+    "$.op": get_args(OpName),
+    "$.result": get_args(Result),
+    "$.decision": get_args(DecisionName),
+    "$.reason": get_args(ReasonName),
+    "$.outcome": get_args(OutcomeName),
+    "$.scopes": get_args(ScopeName),
+}
+"""The words that may stand at a place of an operation."""
 
 
 def parse_history(data: bytes, name: str) -> History:
@@ -139,4 +155,11 @@ def _refuse_line(lines: bytes, name: str) -> None:
         try:
             _operation.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise HistoryInvalid(f"{name}:{number}: {error}") from None
+            raise HistoryInvalid(f"{name}:{number}: {error}{_words_there(error)}") from None
+
+
+def _words_there(error: Exception) -> str:
+    """The words that could stand where one does that is none of them."""
+    said, _, place = str(error).partition(" - at ")
+    words = _WORDS.get(place.strip("`").partition("[")[0])
+    return f"; known are {', '.join(words)}" if words and "enum" in said else ""

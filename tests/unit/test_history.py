@@ -94,6 +94,14 @@ HEADER_LINE = '{"format": "busyhour-history", "version": 1}'
         ([HEADER_LINE, line(), "not json"], "3: "),
         ([HEADER_LINE, line(), "", line()], "3: the line is empty"),
         ([HEADER_LINE, line(completed_us=3)], "2: Object contains unknown field `completed_us`"),
+        (
+            [HEADER_LINE, line(result="good")],
+            "2: Invalid enum value 'good' - at `$.result`; known are ok, refused, failed, indefi",
+        ),
+        (
+            [HEADER_LINE, line(scopes=["all"])],
+            "2: Invalid enum value 'all' - at `$.scopes[0]`; known are total, tenant, reserved",
+        ),
         ([HEADER_LINE, line(invoke_us=-1)], "2: offer: invoke_us must be 0 to "),
         ([HEADER_LINE, line(complete_us=1 << 80)], "2: offer: complete_us must be at most "),
         ([HEADER_LINE.replace("}", ', "limit": -1}')], "1: no header of a history"),
