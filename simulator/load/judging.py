@@ -83,8 +83,8 @@ def judge_load(
         offered=history.calls_offered,
         measured=coordinator.meters.latencies(),
         doubts=[
-            *([RESTARTED] if history.restarted else []),
             *heard.doubts,
+            *([RESTARTED] if history.restarted else []),
             *(["the history is not known to be whole"] if history.truncated else []),
             *_traffic_doubts(heard.history),
             *_doubts(coordinator, union),

@@ -5,7 +5,7 @@ Instants are microseconds of the master's clock since ``origin_us``.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -37,6 +37,9 @@ _TRIES: Final = 10
 _PAUSE_S: Final = 0.1
 
 T = TypeVar("T")
+_Take = Callable[[Document, int, int, int], T]
+"""Takes a capacity document, when it was asked for and when it was there, and the target."""
+
 Mark = tuple[int, Callable[[], object]]
 
 
@@ -113,18 +116,20 @@ class ServiceReader:
             yield at_us, partial(self._change, place) if kind == 0 else self.glance
 
     def glance(self) -> None:
-        """Read everything once; a service that does not answer now is only missed."""
-        with suppress(Inconclusive):
-            self.read()
+        """Read everything once; a service that does not answer now is only missed.
+
+        Raises :class:`Inconclusive` for an answer that is no such service's, or of one of several.
+        """
+        self._look_if_there(self._noticed)
 
     def watch(self) -> None:
-        """Look whether the service is still the one it was; one that is silent is only missed."""
-        with suppress(Inconclusive):
-            self._look(self._recorder.notice)
+        """Look whether the service is still the one it was; raises as :meth:`glance` does."""
+        self._look_if_there(self._recorder.notice)
 
     def read(self) -> Reading:
         """Read everything once."""
-        return self._look(self._recorder.read)
+        with self._one_by_one, self._begun() as invoke_us:
+            return self._taken(self._noticed, self._target.capacity(), invoke_us)
 
     def final(self, at_us: int, settle_s: float) -> RunOutcome:
         """The figures after the run, from the published endpoints, once they stand still.
@@ -158,12 +163,25 @@ class ServiceReader:
             self._target, before, self._conditions.configured_ids, self._prefix
         )
 
-    def _look(self, take: Callable[[Document, int, int, int], T]) -> T:
+    def _look_if_there(self, take: _Take[object]) -> None:
         with self._one_by_one, self._begun() as invoke_us:
-            document = self._target.capacity()
-            taken = take(document, invoke_us, self._now_us(), 0)
-            self._seen_us = invoke_us
-            return taken
+            try:
+                document = self._target.capacity()
+            except Inconclusive:
+                return
+            self._taken(take, document, invoke_us)
+
+    def _taken(self, take: _Take[T], document: Document, invoke_us: int) -> T:
+        taken = take(document, invoke_us, self._now_us(), 0)
+        self._seen_us = invoke_us
+        return taken
+
+    def _noticed(
+        self, document: Document, invoke_us: int, complete_us: int, target: int
+    ) -> Reading:
+        """A reading; first it is told if it is another service's than the one before."""
+        self._recorder.notice(document, invoke_us, complete_us, target)
+        return self._recorder.read(document, invoke_us, complete_us, target)
 
     @contextmanager
     def _begun(self) -> Iterator[int]:
