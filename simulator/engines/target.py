@@ -54,7 +54,7 @@ class Target:
         """The answers to a batch, one an event."""
         try:
             return _BATCH_DECODER.decode(content).answers
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Inconclusive(
                 f"{self.url} answered a batch in a form that is not known: {error}"
             ) from None
@@ -134,7 +134,7 @@ class Target:
         self._check(response)
         try:
             document: Document = msgspec.json.decode(response.content, type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Inconclusive(f"{self.url}{API}{path} is not a JSON object: {error}") from None
         return document
 

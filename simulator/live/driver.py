@@ -299,8 +299,15 @@ class Driver:
     async def _held(self, target: LiveTarget) -> list[int]:
         """Rows that the service holds. Raises :class:`Inconclusive` for a stranger's call."""
         document = await target.client.held()
+        try:
+            held = [*document["pending_call_ids"], *document["accepted_call_ids"]]
+        except (KeyError, TypeError) as error:
+            raise Inconclusive(
+                "the service names the calls it holds in a form that is not known: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         rows = []
-        for call_id in (*document["pending_call_ids"], *document["accepted_call_ids"]):
+        for call_id in map(str, held):
             row = call_id.removeprefix(target.prefix)
             if row == call_id or not row.isdecimal():
                 raise Inconclusive(

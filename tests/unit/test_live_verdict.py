@@ -33,7 +33,7 @@ SCENARIO = Scenario(
 TRACE = build_trace(SCENARIO)
 FINE = DriverFigures(
     lag=Spread(4, 0.1, 0.2, 0.3, 0.4), late_ms=50.0, sends=4, late_sends=0, held_back=0,
-    dropped=0, indefinite=0, failed=0, refused=0, longest_stall_ms=3.0, cpu_share=0.2,
+    dropped=0, answered=4, indefinite=0, failed=0, refused=0, longest_stall_ms=3.0, cpu_share=0.2,
     wall_s=1.0, speed=60.0,
 )  # fmt: skip
 
@@ -89,7 +89,7 @@ def verdict_of(run: LiveRun, scenario: Scenario = SCENARIO) -> tuple[Verdict, st
         ({"lag": Spread(4, 1.0, 2.0, 11.0, 12.0)}, "99th percentile of 11.0 ms, more than 10.0 ms"),
         ({"cpu_share": 0.99}, "busy 99 % of the time"),
         ({"longest_stall_ms": 2500.0}, "stood still for 2.5 s"),
-        ({"indefinite": 4}, "no event got an answer that is known"),
+        ({"answered": 0, "indefinite": 4}, "no event got an answer that is known"),
     ],
 )
 def test_a_doubt_about_the_driver_is_said(
