@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from simulator.engines import Inconclusive
 from simulator.engines.limits import limit_change, starting_policies
+from simulator.engines.target import call_ids_held
 from simulator.history import Operation, TenantLimits
 from simulator.live.calls import CallRules, Calls, LiveTarget, wait_until
 from simulator.live.client import Reply
@@ -298,16 +299,8 @@ class Driver:
 
     async def _held(self, target: LiveTarget) -> list[int]:
         """Rows that the service holds. Raises :class:`Inconclusive` for a stranger's call."""
-        document = await target.client.held()
-        try:
-            held = [*document["pending_call_ids"], *document["accepted_call_ids"]]
-        except (KeyError, TypeError) as error:
-            raise Inconclusive(
-                "the service names the calls it holds in a form that is not known: "
-                f"{type(error).__name__}: {error}"
-            ) from error
         rows = []
-        for call_id in map(str, held):
+        for call_id in call_ids_held(await target.client.held()):
             row = call_id.removeprefix(target.prefix)
             if row == call_id or not row.isdecimal():
                 raise Inconclusive(

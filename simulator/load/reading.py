@@ -20,9 +20,11 @@ from simulator.engines import Inconclusive
 from simulator.engines.limits import limit_change, starting_policies
 from simulator.engines.observe import Observer
 from simulator.engines.setup import SYSTEM, prepare
-from simulator.engines.target import Document, Target
-from simulator.history import Operation, Result, TenantLimits
+from simulator.engines.target import Document, Target, call_ids_held
+from simulator.history import CALL_OPS, Operation, Result, TenantLimits
 from simulator.live.recorder import Reading, Recorder
+from simulator.load.answers import AnswerReader
+from simulator.load.player import GIVEN_UP
 from simulator.results import CallLog, CheckpointState, Held, RunOutcome
 from simulator.statistics import tenant_rows
 from simulator.trace import NEVER, CallTrace, Conditions
@@ -35,6 +37,8 @@ PULSE_S: Final = 1.0
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _TRIES: Final = 10
 _PAUSE_S: Final = 0.1
+_HANG_UPS: Final = 3
+_END: Final = CALL_OPS.index("end")
 
 T = TypeVar("T")
 _Take = Callable[[Document, int, int, int], T]
@@ -82,6 +86,7 @@ class ServiceReader:
         self.origin_us = now_us()
         self._operations: list[Operation] = []
         self._under_way: list[int] = []
+        self._answers = AnswerReader()
         self._conditions = trace.conditions
         self._client = httpx.Client(base_url=url.rstrip("/"), timeout=_TIMEOUT, trust_env=False)
         self._target = Target(self._client, admin_token, call_token)
@@ -134,14 +139,15 @@ class ServiceReader:
     def final(self, at_us: int, settle_s: float) -> RunOutcome:
         """The figures after the run, from the published endpoints, once they stand still.
 
-        Waits up to ``settle_s`` for calls that are still held: deadlines may yet end them.
+        Waits up to ``settle_s`` for calls that are still held: deadlines may yet end them. Then it
+        hangs up what is held all the same, like calls whose end was lost.
         """
         settled_by = time.monotonic() + settle_s
+        while self.read().total["in_use"] and time.monotonic() < settled_by:
+            time.sleep(_PAUSE_S)
+        self._hang_up_the_rest()
         for _ in range(_TRIES):
             before = self.read()
-            while before.total["in_use"] and time.monotonic() < settled_by:
-                time.sleep(_PAUSE_S)
-                before = self.read()
             observer = self._observer
             state = observer.state(at_us)
             total, tenants = observer.published(state)
@@ -152,6 +158,36 @@ class ServiceReader:
                 )
             time.sleep(_PAUSE_S)
         raise Inconclusive(f"{self._target.url} goes on counting after the last call was over")
+
+    def _hang_up_the_rest(self) -> None:
+        """End every call of the run that holds a slot, again where it still does after that."""
+        for _ in range(_HANG_UPS):
+            held = call_ids_held(self._target.held())
+            mine = [call_id for call_id in held if call_id.startswith(self._prefix)]
+            for call_id in mine:
+                self._hang_up(call_id)
+            if not mine:
+                return
+
+    def _hang_up(self, call_id: str) -> None:
+        with self._begun() as invoke_us:
+            answer = GIVEN_UP
+            try:
+                response = self._target.hang_up(call_id)
+                answer = self._answers.read(_END, response.status_code, response.content, None)
+            finally:
+                self._operations.append(
+                    Operation(
+                        op="end",
+                        call_id=call_id,
+                        invoke_us=invoke_us,
+                        complete_us=self._now_us(),
+                        result=answer.result,
+                        decision=answer.decision,
+                        outcome="hung_up",
+                        code=answer.code,
+                    )
+                )
 
     def _keep(self, operation: Operation) -> None:
         self._operations.append(operation)

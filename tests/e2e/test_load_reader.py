@@ -19,6 +19,7 @@ from simulator.exit_codes import INCONCLUSIVE
 from simulator.load.master import MasterRun, load_of
 from simulator.load.reading import ServiceReader
 from simulator.load.settings import LoadSettings
+from simulator.results import Held
 from simulator.trace import CallTrace, LimitsChange, TenantLimitsChange, TraceTenant
 from tests.strategies import Row, conditions, make_trace
 
@@ -129,6 +130,28 @@ def test_what_a_run_does_at_a_service_and_what_becomes_of_it() -> None:
             assert final.total == (0,) * len(Counter)
             assert final.final.limit == 3
             assert final.contradictions == ()
+
+
+def test_calls_that_nobody_ended_are_hung_up_before_the_last_figures() -> None:
+    trace = trace_of()
+    with ServiceProcess(service_settings(trace, speed=1.0), TOKENS) as process:
+        url = process.wait_until_ready()
+        with reader_of(trace, url) as reader:
+            reader.prepare("p", may_change=True, speed=1.0)
+            with httpx.Client(base_url=url, headers={"X-Call-Token": TOKENS.call}) as caller:
+                for call_id, accept in (("p0", False), ("p1", True)):
+                    offer = {"call_id": call_id, "tenant_id": "acme", "accept": accept}
+                    assert caller.post("/api/v1/calls", json=offer).status_code == 200
+            final = reader.final(10, 0.0)
+            assert final.final.tenants["acme"] == Held()
+            assert final.total[Counter.ABANDONED_PENDING] == 1
+            assert final.total[Counter.ABANDONED_ACCEPTED] == 1
+            ends = [each for each in reader.done().operations if each.op == "end"]
+            assert {(each.call_id, each.decision, each.outcome) for each in ends} == {
+                ("p0", "abandoned", "hung_up"),
+                ("p1", "abandoned", "hung_up"),
+            }
+            assert capacity_at(url)["total"]["in_use"] == 0
 
 
 def test_a_service_that_is_another_one_since_is_told_of_and_nobody_is_accused() -> None:
