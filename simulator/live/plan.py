@@ -6,7 +6,6 @@ divided by the speed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,6 @@ from simulator.trace import NEVER, CallTrace, DeliveryAction, Int64s
 from simulator.traffic.streams import Streams
 
 _Mask = npt.NDArray[np.bool_]
-
-MOST_SPEED: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
