@@ -6,6 +6,7 @@ of two calls comes first is not the scenario's to say.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from service.calls import COUNTER_NAMES, COUNTERS
@@ -21,6 +22,7 @@ from simulator.measured import (
     lag_bound_us,
     law_checks,
     slept,
+    unmade_calls,
 )
 from simulator.result import Interval
 from simulator.results import CheckpointState, Held, RunOutcome
@@ -57,8 +59,10 @@ class LiveJudged:
 
 def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged:
     """Judge a run that came to its end, from its histories as they stand in the files."""
-    judgements = [check_history(read_history(path)) for path in run.histories]
+    histories = [read_history(path) for path in run.histories]
+    judgements = [check_history(history) for history in histories]
     several = len(judgements) > 1
+    operations = chain.from_iterable(history.operations for history in histories)
     proofs: list[Check] = []
     invariants: list[Check] = []
     for place, (history, outcome) in enumerate(zip(judgements, run.outcomes, strict=True)):
@@ -80,7 +84,11 @@ def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged
         statistics=statistics,
         thresholds=scenario.thresholds,
         offered=offered,
-        doubts=(*doubts, *_doubts(trace, run)),
+        doubts=(
+            *doubts,
+            *_doubts(trace, run),
+            *unmade_calls(operations, may_be_down=bool(scenario.kills)),
+        ),
         measured=_measured(run.latencies),
     )
     notes = [note for history in judgements for note in history.notes]
