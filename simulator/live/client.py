@@ -98,8 +98,8 @@ def reply_of(status: int, content: bytes) -> Reply:
 class CallClient:
     """One service, over connections that are kept open; an async context manager.
 
-    ``timeout_s`` is for each request as a whole. Call events open as many connections as there are
-    requests under way.
+    ``timeout_s`` is for an answer, and before that for a connection where one has to be made. Call
+    events open as many connections as there are requests under way.
     """
 
     def __init__(

@@ -223,11 +223,15 @@ class Driver:
 
     async def _read(self, target: LiveTarget) -> Reading:
         async with self._one_by_one[id(target)]:
-            invoke_us = self._now_us()
-            document = await target.client.capacity()
-            now_us = self._now_us()
-            self._forget(target, target.recorder.notice(document, invoke_us, now_us, target.place))
-            return target.recorder.read(document, invoke_us, now_us, target.place)
+            recorder, invoke_us = target.recorder, self._now_us()
+            begun = recorder.begins(invoke_us)
+            try:
+                document = await target.client.capacity()
+                now_us = self._now_us()
+                self._forget(target, recorder.notice(document, invoke_us, now_us, target.place))
+                return recorder.read(document, invoke_us, now_us, target.place)
+            finally:
+                recorder.written(begun)
 
     async def _watch(self, target: LiveTarget) -> None:
         """Look now and then which instance of the service it is; one that is silent is missed."""
