@@ -85,11 +85,6 @@ class Plan:
         first, last = self._first[row], self._first[row + 1]
         return [Step(self._after_us[i], self._kind[i], self._leaves[i]) for i in range(first, last)]
 
-    @property
-    def event_count(self) -> int:
-        """Events of all rows, those included that may turn out not to be sent."""
-        return len(self._kind)
-
     def _retries(self, retries: Sequence[DeliveryFault]) -> dict[int, int]:
         """A doubled offer is a retried one when its delay is that of a retry of its tenant."""
         trace, found = self.trace, self.trace.deliveries

@@ -169,11 +169,11 @@ def assert_no_alarm_in_any_part(history: History, seed: int) -> None:
     step = 1 + len(history.operations) // MOST_CUTS
     settled_us = 0
     earliest_us = MOST_US
-    for operation in reversed(history.operations):
-        if operation.op == "settled":
-            assert operation.invoke_us <= earliest_us, "what began before it stands above it"
+    for each in reversed(history.operations):
+        if each.op == "settled":
+            assert each.invoke_us <= earliest_us, "what began before it stands above it"
         else:
-            earliest_us = min(earliest_us, operation.invoke_us)
+            earliest_us = min(earliest_us, each.invoke_us)
     for length, operation in enumerate((None, *history.operations)):
         if operation is not None and operation.op == "settled":
             settled_us = operation.invoke_us
