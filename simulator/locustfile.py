@@ -154,6 +154,7 @@ class Sender(FastHttpUser):
         if self._taken is not None:
             player, request = self._taken
             player.put_back(request)
+            _worker().sooner.set()
 
     def wait_time(self) -> float:
         """Waits itself: while it does, Locust may stop the user, and nothing is lost by it."""

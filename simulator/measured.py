@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from service.calls import COUNTER_NAMES, COUNTERS
 from simulator.checker import Alarm, Bound, HistoryJudgement
+from simulator.history import Operation
 from simulator.invariants import check_counters
 from simulator.result import Interval
 from simulator.results import RunOutcome
@@ -25,7 +27,11 @@ LAG_SHARE: Final = 0.1
 MOST_SUSPENDED_S: Final = 0.5
 """How long the machine may have slept during a run; clocks stand still meanwhile."""
 
+MOST_UNMADE: Final = 0.01
+"""The share of the calls offered that may not have been made: refused, or never arrived."""
+
 _NAMED_CALLS: Final = 5
+_NAMED_CODES: Final = 3
 
 
 def asleep_s() -> float:
@@ -53,6 +59,28 @@ def lag_bound_us(trace: CallTrace, speed: float, *, least_us: float, most_us: fl
         float(np.mean(trace.column(name))) for name in ("setup_us", "connect_us", "hold_us")
     )
     return min(most_us, max(least_us, LAG_SHARE * slot_us / speed))
+
+
+def unmade_calls(operations: Iterable[Operation], *, may_be_down: bool = False) -> Iterator[str]:
+    """The doubt about a run of which too many offers made no call, whatever the service decides.
+
+    ``may_be_down``: the scenario has the service down for a while, so that offers fail to arrive.
+    """
+    unmade: dict[str | None, str] = {}
+    made: set[str | None] = set()
+    for each in operations:
+        if each.op != "offer":
+            continue
+        if each.result == "refused" or (each.result == "failed" and not may_be_down):
+            unmade[each.call_id] = each.code or "never arrived"
+        else:
+            made.add(each.call_id)
+    codes = Counter(code for call_id, code in unmade.items() if call_id not in made)
+    offered = len(unmade.keys() | made)
+    if codes.total() > MOST_UNMADE * offered:
+        why = ", ".join(f"{count} times {code}" for code, count in codes.most_common(_NAMED_CODES))
+        remedy = "; a sender has the wrong BUSYHOUR_CALL_TOKEN" if "401" in codes else ""
+        yield f"{codes.total()} of {offered} offers made no call: {why}{remedy}"
 
 
 def alarm_checks(history: HistoryJudgement, prefix: str = "") -> Iterator[Check]:

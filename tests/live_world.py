@@ -70,6 +70,7 @@ class World:
     the service, in every send. ``change_takes_us`` passes from when a change of limits is in force
     to its answer. ``tells_instance``: the capacity document names the instance. ``stays_down``: a
     service that the driver kills is out of reach until the driver starts it again.
+    ``held_document`` stands in for the list of the calls held.
     """
 
     make_core: Callable[..., MemoryCore] = MemoryCore
@@ -81,6 +82,7 @@ class World:
     change_takes_us: int = 0
     tells_instance: bool = True
     stays_down: bool = False
+    held_document: dict[str, Any] | None = None
     sent: list[tuple[int, str, str]] = field(default_factory=list)
 
     def core(self, plan: Plan) -> MemoryCore:
@@ -183,6 +185,8 @@ class FakeClient:
 
     async def held(self) -> dict[str, Any]:
         self._there()
+        if self._world.held_document is not None:
+            return self._world.held_document
         self._service.core.advance(self._loop.now_us)
         held = self._service.core.held()
         return {"pending_call_ids": list(held.pending), "accepted_call_ids": list(held.accepted)}

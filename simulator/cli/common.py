@@ -11,6 +11,7 @@ import typer
 
 from simulator.address import is_address
 from simulator.exit_codes import BROKEN_PIPE, INCONCLUSIVE, INTERRUPTED, INVALID
+from simulator.live.options import LEAST_SPEED, MOST_SPEED, SPEEDS
 
 AdminToken = Annotated[
     str | None,
@@ -34,6 +35,25 @@ def check_target(target: str, **tokens: str | None) -> None:
             raise typer.BadParameter(f"--target needs the service's token in {variable}")
         if not token.isascii():
             raise typer.BadParameter(f"{variable} goes into an HTTP header and must be ASCII")
+
+
+def positive_us(option: str, text: str) -> int:
+    """A duration above zero, in microseconds. Raises :class:`typer.BadParameter`."""
+    from simulator.scenario_file.units import UnitsInvalid, parse_duration_us
+
+    try:
+        duration_us = parse_duration_us(text)
+    except UnitsInvalid as error:
+        raise typer.BadParameter(f"{option}: {error}") from None
+    if not duration_us:
+        raise typer.BadParameter(f"{option} is {text}; it must be longer than nothing")
+    return duration_us
+
+
+def check_speed(speed: float) -> None:
+    """Raises :class:`typer.BadParameter` for a ``--speed`` out of bounds."""
+    if not LEAST_SPEED <= speed <= MOST_SPEED:
+        raise typer.BadParameter(f"--speed is {speed:g}; it must be {SPEEDS}")
 
 
 def finish(work: Callable[[], int]) -> NoReturn:

@@ -1,10 +1,10 @@
 """The options of live runs. Light to import: what they lead to is imported when it runs."""
 
-import math
 from typing import Annotated
 
 import typer
 
+from simulator.cli.common import check_speed, positive_us
 from simulator.live.options import LiveSettings
 
 _DEFAULT = LiveSettings()
@@ -83,8 +83,8 @@ def live_settings(
         *others, last = given
         named = f"{', '.join(others)} and {last} need" if others else f"{last} needs"
         raise typer.BadParameter(f"{named} --engine live, not {engine}")
-    if speed is not None and not (math.isfinite(speed) and 1e-3 <= speed <= 1e6):
-        raise typer.BadParameter(f"--speed is {speed:g}; it must be 0.001 to 1000000")
+    if speed is not None:
+        check_speed(speed)
     return LiveSettings(
         speed=_DEFAULT.speed if speed is None else speed,
         timeout_s=_seconds("--timeout", timeout, _DEFAULT.timeout_s),
@@ -96,14 +96,4 @@ def live_settings(
 
 
 def _seconds(option: str, text: str | None, default: float) -> float:
-    from simulator.scenario_file import UnitsInvalid, parse_duration_us
-
-    if text is None:
-        return default
-    try:
-        duration_us = parse_duration_us(text)
-    except UnitsInvalid as error:
-        raise typer.BadParameter(f"{option}: {error}") from None
-    if not duration_us:
-        raise typer.BadParameter(f"{option} is {text}; it must be longer than nothing")
-    return duration_us / 1e6
+    return default if text is None else positive_us(option, text) / 1e6

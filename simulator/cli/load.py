@@ -1,12 +1,12 @@
 """The options of ``busyhour load``. Light to import: what they lead to is imported when it runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
-from simulator.cli.common import AdminToken, CallToken, check_target
+from simulator.cli.common import AdminToken, CallToken, check_speed, check_target, positive_us
 
 Finish = Callable[[Callable[[], int]], NoReturn]
 
@@ -33,7 +33,10 @@ _Target = Annotated[
 _Configure = Annotated[
     bool, typer.Option("--configure", help="Set up tenants and limits at the target.")
 ]
-_Speed = Annotated[float, typer.Option(help="Trace time over wall-clock time.")]
+_Speed = Annotated[
+    float | None,
+    typer.Option(help="Trace time over wall-clock time; 1 by default.", show_default=False),
+]
 _Processes = Annotated[
     int, typer.Option(min=0, help="Worker processes on this machine; 0: one does everything.")
 ]
@@ -41,14 +44,30 @@ _Master = Annotated[
     bool, typer.Option("--master", help="Hand out shares to workers, on this or other machines.")
 ]
 _Worker = Annotated[bool, typer.Option("--worker", help="Play a share that a master hands out.")]
-_ExpectWorkers = Annotated[int, typer.Option(min=1, help="Workers the master waits for.")]
-_MasterHost = Annotated[str, typer.Option(help="Where a worker finds the master.")]
-_MasterPort = Annotated[int, typer.Option(min=1, max=65535, help="Where the master listens.")]
-_Late = Annotated[
-    float | None,
+_ExpectWorkers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Workers the master waits for; 1 by default.", show_default=False),
+]
+_MasterHost = Annotated[
+    str | None,
     typer.Option(
-        help="Seconds behind its instant from which an event counts as sent late; by default a "
-        "tenth of the mean call, 0.025 to 0.25.",
+        metavar="HOST",
+        help="Where a worker finds the master; 127.0.0.1 by default.",
+        show_default=False,
+    ),
+]
+_MasterPort = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65535, help="Where the master listens; 5557 by default.", show_default=False
+    ),
+]
+_Late = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="How far behind its instant a send is late; by default a tenth of the mean call, 25ms "
+        "to 250ms.",
         show_default=False,
     ),
 ]
@@ -62,7 +81,23 @@ _Overrides = Annotated[
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print result.json, on one line.")]
-_Out = Annotated[Path, typer.Option(help="Directory that gets <scenario>/<UTC time>/.")]
+_Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory that gets <scenario>/<UTC time>/; reports by default.", show_default=False
+    ),
+]
+
+
+_ROLES_OF: Final = {
+    "--expect-workers": ("--master",),
+    "--master-host": ("--worker",),
+    "--master-port": ("--processes", "--master", "--worker"),
+}
+"""Options that need one of some roles."""
+
+_FOR_THE_MASTER: Final = ("--speed", "--late", "--out", "--configure", "--json")
+"""Options of which a worker hears from the master."""
 
 
 def load_command(finish: Finish) -> Callable[..., None]:
@@ -73,28 +108,35 @@ def load_command(finish: Finish) -> Callable[..., None]:
         locust_options: _LocustOptions = None,
         target: _Target = None,
         configure: _Configure = False,
-        speed: _Speed = 1.0,
+        speed: _Speed = None,
         processes: _Processes = 0,
         master: _Master = False,
         worker: _Worker = False,
-        expect_workers: _ExpectWorkers = 1,
-        master_host: _MasterHost = "127.0.0.1",
-        master_port: _MasterPort = 5557,
+        expect_workers: _ExpectWorkers = None,
+        master_host: _MasterHost = None,
+        master_port: _MasterPort = None,
         late: _Late = None,
         seed: _Seed = None,
         overrides: _Overrides = None,
-        out: _Out = Path("reports"),
+        out: _Out = None,
         admin_token: AdminToken = None,
         call_token: CallToken = None,
         as_json: _Json = False,
     ) -> None:
         """Play a scenario through Locust in wall-clock time, on one machine or many."""
-        _check_above_zero("--speed", speed)
-        if late is not None:
-            _check_above_zero("--late", late)
-        _check_roles(processes=processes, master=master, worker=worker)
-        if worker and as_json:
-            raise typer.BadParameter("--json: it is the master that has the result")
+        if speed is not None:
+            check_speed(speed)
+        late_s = None if late is None else positive_us("--late", late) / 1e6
+        roles = {"--processes": processes > 0, "--master": master, "--worker": worker}
+        given = {
+            "--speed": speed, "--late": late, "--out": out, "--configure": configure or None,
+            "--json": as_json or None, "--expect-workers": expect_workers,
+            "--master-host": master_host, "--master-port": master_port,
+        }  # fmt: skip
+        _check_roles(
+            [role for role, taken in roles.items() if taken],
+            [option for option, value in given.items() if value is not None],
+        )
         tokens = {"BUSYHOUR_CALL_TOKEN": call_token}
         if not worker:
             tokens["BUSYHOUR_ADMIN_TOKEN"] = admin_token
@@ -105,20 +147,21 @@ def load_command(finish: Finish) -> Callable[..., None]:
             from simulator.load.settings import LoadSettings
 
             role = command.Role.MASTER if master else command.Role.ALONE
+            usual = command.Crew()
             crew = command.Crew(
                 command.Role.WORKER if worker else role,
                 processes,
-                expect_workers,
-                master_host,
-                master_port,
+                expect_workers or usual.expect_workers,
+                master_host or usual.master_host,
+                master_port or usual.master_port,
             )
             settings = LoadSettings(
                 scenario,
                 seed,
                 tuple(overrides or ()),
-                speed,
-                late,
-                out,
+                speed or 1.0,
+                late_s,
+                out or Path("reports"),
                 configure,
                 target or "",
                 admin_token or "",
@@ -131,14 +174,16 @@ def load_command(finish: Finish) -> Callable[..., None]:
     return load
 
 
-def _check_above_zero(option: str, value: float) -> None:
-    if not 0.0 < value < float("inf"):
-        raise typer.BadParameter(f"{option} is {value:g}; it must be above 0")
-
-
-def _check_roles(*, processes: int, master: bool, worker: bool) -> None:
-    if sum((processes > 0, master, worker)) > 1:
+def _check_roles(roles: Sequence[str], given: Sequence[str]) -> None:
+    """Raise :class:`typer.BadParameter` for two roles, and for options that have no say in one."""
+    if len(roles) > 1:
         raise typer.BadParameter("--processes, --master and --worker exclude each other")
+    for option in given:
+        needed = _ROLES_OF.get(option)
+        if needed is not None and not set(needed) & set(roles):
+            raise typer.BadParameter(f"{option} needs {' or '.join(needed)}")
+        if option in _FOR_THE_MASTER and "--worker" in roles:
+            raise typer.BadParameter(f"{option} is for the master to say, not for a --worker")
 
 
 def _check_target(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.common import AdminToken, CallToken, check_target, finish
+from simulator.cli.common import AdminToken, CallToken, check_target, finish, positive_us
 
 
 def watch(
@@ -41,7 +41,7 @@ def watch(
 ) -> None:
     """Watch a running service: the laws its metrics must obey, poll after poll. Only reads."""
     check_target(target, BUSYHOUR_ADMIN_TOKEN=admin_token)
-    interval_us = _positive_us("--interval", interval)
+    interval_us = positive_us("--interval", interval)
     tenants = tuple(dict.fromkeys(tenant or ()))
 
     def work() -> int:
@@ -93,16 +93,3 @@ def probe(
         )
 
     finish(work)
-
-
-def _positive_us(option: str, text: str) -> int:
-    """A duration above zero, in microseconds. Raises :class:`typer.BadParameter`."""
-    from simulator.scenario_file.units import UnitsInvalid, parse_duration_us
-
-    try:
-        duration_us = parse_duration_us(text)
-    except UnitsInvalid as error:
-        raise typer.BadParameter(f"{option}: {error}") from None
-    if duration_us == 0:
-        raise typer.BadParameter(f"{option}: must be longer than nothing")
-    return duration_us

@@ -12,6 +12,7 @@ from service.state.base import Decision, Refusal
 from simulator.engines import Inconclusive
 
 API: Final = "/api/v1"
+HANG_UP: Final = b'{"outcome":"hung_up"}'
 
 
 class ItemAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -54,10 +55,14 @@ class Target:
         """The answers to a batch, one an event."""
         try:
             return _BATCH_DECODER.decode(content).answers
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Inconclusive(
                 f"{self.url} answered a batch in a form that is not known: {error}"
             ) from None
+
+    def hang_up(self, call_id: str) -> httpx.Response:
+        """End a call by its caller; the answer as it came, a refusal too."""
+        return self._send("POST", f"/calls/{_quoted(call_id)}/end", self._call, content=HANG_UP)
 
     def tick(self, at_us: int) -> None:
         """Advance the virtual clock and apply the deadlines that fell due."""
@@ -134,7 +139,7 @@ class Target:
         self._check(response)
         try:
             document: Document = msgspec.json.decode(response.content, type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Inconclusive(f"{self.url}{API}{path} is not a JSON object: {error}") from None
         return document
 
@@ -185,6 +190,17 @@ class Target:
                 "BUSYHOUR_CALL_TOKEN to the service's"
             )
         raise Inconclusive(f"{self.url} answered {asked} with {status}: {_what_it_says(response)}")
+
+
+def call_ids_held(debug: Mapping[str, Any]) -> list[str]:
+    """The calls that hold a slot by a capacity/debug document. Raises :class:`Inconclusive`."""
+    try:
+        return [*map(str, debug["pending_call_ids"]), *map(str, debug["accepted_call_ids"])]
+    except (KeyError, TypeError) as error:
+        raise Inconclusive(
+            "the service lists the calls it holds in a form that is not known: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _moment(at_us: int | None) -> dict[str, int]:

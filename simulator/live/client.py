@@ -82,12 +82,12 @@ def reply_of(status: int, content: bytes) -> Reply:
     if status == 200:
         try:
             return Reply("ok", status, msgspec.json.decode(content, type=Answer))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Reply("indefinite", status, said=f"the answer is not known: {error}")
     code = str(status)
     try:
         problem = msgspec.json.decode(content, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         problem = {}
     if isinstance(problem.get("code"), str):
         code = problem["code"]
@@ -98,8 +98,8 @@ def reply_of(status: int, content: bytes) -> Reply:
 class CallClient:
     """One service, over connections that are kept open; an async context manager.
 
-    ``timeout_s`` is for each request as a whole. Call events open as many connections as there are
-    requests under way.
+    ``timeout_s`` is for an answer, and before that for a connection where one has to be made. Call
+    events open as many connections as there are requests under way.
     """
 
     def __init__(
@@ -270,7 +270,7 @@ class CallClient:
             raise Inconclusive(f"{self.url} answered GET {path} with {status}")
         try:
             document: dict[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Inconclusive(f"{self.url}{path} is not a JSON object: {error}") from None
         return document
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from simulator.engines import Inconclusive
 from simulator.engines.limits import limit_change, starting_policies
+from simulator.engines.target import call_ids_held
 from simulator.history import Operation, TenantLimits
 from simulator.live.calls import CallRules, Calls, LiveTarget, wait_until
 from simulator.live.client import Reply
@@ -222,11 +223,15 @@ class Driver:
 
     async def _read(self, target: LiveTarget) -> Reading:
         async with self._one_by_one[id(target)]:
-            invoke_us = self._now_us()
-            document = await target.client.capacity()
-            now_us = self._now_us()
-            self._forget(target, target.recorder.notice(document, invoke_us, now_us, target.place))
-            return target.recorder.read(document, invoke_us, now_us, target.place)
+            recorder, invoke_us = target.recorder, self._now_us()
+            begun = recorder.begins(invoke_us)
+            try:
+                document = await target.client.capacity()
+                now_us = self._now_us()
+                self._forget(target, recorder.notice(document, invoke_us, now_us, target.place))
+                return recorder.read(document, invoke_us, now_us, target.place)
+            finally:
+                recorder.written(begun)
 
     async def _watch(self, target: LiveTarget) -> None:
         """Look now and then which instance of the service it is; one that is silent is missed."""
@@ -298,9 +303,8 @@ class Driver:
 
     async def _held(self, target: LiveTarget) -> list[int]:
         """Rows that the service holds. Raises :class:`Inconclusive` for a stranger's call."""
-        document = await target.client.held()
         rows = []
-        for call_id in (*document["pending_call_ids"], *document["accepted_call_ids"]):
+        for call_id in call_ids_held(await target.client.held()):
             row = call_id.removeprefix(target.prefix)
             if row == call_id or not row.isdecimal():
                 raise Inconclusive(

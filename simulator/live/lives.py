@@ -43,9 +43,6 @@ class Lives:
     def fate(self, row: int) -> Fate:
         return Fate(self._fate[row])
 
-    def is_held(self, row: int) -> bool:
-        return self._fate[row] >= Fate.STILL_PENDING
-
     def admitted(self, row: int, at_us: int) -> None:
         self._fate[row] = Fate.STILL_PENDING
         self._offered_us[row] = at_us

@@ -53,8 +53,10 @@ class DriverFigures:
     ``lag`` is the scheduling error: from when an event was due (or, if later, from the answer to
     the event of its call before it) to when it was sent. ``late_sends`` had more of it than
     ``late_ms``. ``held_back`` events waited longer than that for the answer to the event ahead.
-    ``dropped`` offers were never sent. ``longest_stall_ms`` is the longest time in which the
-    driver did nothing at all, and ``cpu_share`` its share of one processor.
+    ``dropped`` offers were never sent. Of all requests, those sent again included, ``answered`` got
+    an answer, ``refused`` a refusal; the others ``failed`` or are ``indefinite``.
+    ``longest_stall_ms`` is the longest time in which the driver did nothing at all, and
+    ``cpu_share`` its share of one processor.
     """
 
     lag: Spread
@@ -63,6 +65,7 @@ class DriverFigures:
     late_sends: int
     held_back: int
     dropped: int
+    answered: int
     indefinite: int
     failed: int
     refused: int
@@ -110,6 +113,7 @@ class Meters:
             late_sends=self.late_sends,
             held_back=self.held_back,
             dropped=self.dropped,
+            answered=self.results.get("ok", 0) + self.results.get("refused", 0),
             indefinite=self.results.get("indefinite", 0),
             failed=self.results.get("failed", 0),
             refused=self.results.get("refused", 0),

@@ -2,10 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
+
+
+LEAST_SPEED: Final = 1e-3
+MOST_SPEED: Final = 1e6
+SPEEDS: Final = "0.001 to 1000000"
+"""The speeds at which instants of a trace stay instants of a clock, and these in words."""
 
 
 @dataclass(frozen=True, slots=True)

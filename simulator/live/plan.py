@@ -6,7 +6,6 @@ divided by the speed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,6 @@ from simulator.trace import NEVER, CallTrace, DeliveryAction, Int64s
 from simulator.traffic.streams import Streams
 
 _Mask = npt.NDArray[np.bool_]
-
-MOST_SPEED: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +84,6 @@ class Plan:
         """The events of a row in the order they are due, the offer first."""
         first, last = self._first[row], self._first[row + 1]
         return [Step(self._after_us[i], self._kind[i], self._leaves[i]) for i in range(first, last)]
-
-    @property
-    def event_count(self) -> int:
-        """Events of all rows, those included that may turn out not to be sent."""
-        return len(self._kind)
 
     def _retries(self, retries: Sequence[DeliveryFault]) -> dict[int, int]:
         """A doubled offer is a retried one when its delay is that of a retry of its tenant."""

@@ -131,8 +131,7 @@ class Recorder:
     ) -> None:
         """An event of a call. Without an answer it has no completion."""
         result, answer = reply.result, reply.answer
-        if result != "ok":
-            self._results[result] = self._results.get(result, 0) + 1
+        self._results[result] = self._results.get(result, 0) + 1
         self.append(
             Operation(
                 op=op,

@@ -6,6 +6,7 @@ of two calls comes first is not the scenario's to say.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from simulator.checker import check_history
@@ -22,6 +23,7 @@ from simulator.measured import (
     law_checks,
     nearest_allowed,
     slept,
+    unmade_calls,
 )
 from simulator.result import Interval
 from simulator.results import CheckpointState, Held, RunOutcome
@@ -58,8 +60,10 @@ class LiveJudged:
 
 def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged:
     """Judge a run that came to its end, from its histories as they stand in the files."""
-    judgements = [check_history(read_history(path)) for path in run.histories]
+    histories = [read_history(path) for path in run.histories]
+    judgements = [check_history(history) for history in histories]
     several = len(judgements) > 1
+    operations = chain.from_iterable(history.operations for history in histories)
     proofs: list[Check] = []
     invariants: list[Check] = []
     for place, (history, outcome) in enumerate(zip(judgements, run.outcomes, strict=True)):
@@ -81,7 +85,11 @@ def judge_live(scenario: Scenario, trace: CallTrace, run: LiveRun) -> LiveJudged
         statistics=statistics,
         thresholds=scenario.thresholds,
         offered=offered,
-        doubts=(*doubts, *_doubts(trace, run)),
+        doubts=(
+            *doubts,
+            *_doubts(trace, run),
+            *unmade_calls(operations, may_be_down=bool(scenario.kills)),
+        ),
         measured=_measured(run.latencies),
     )
     notes = [note for history in judgements for note in history.notes]
@@ -124,7 +132,7 @@ def _doubts(trace: CallTrace, run: LiveRun) -> Iterator[str]:
     if figures.longest_stall_ms > MOST_STALL_MS:
         yield f"the driver stood still for {figures.longest_stall_ms / 1000:.1f} s; {slower}"
     yield from slept(run.suspended_s)
-    if figures.sends and figures.failed + figures.indefinite >= figures.sends:
+    if figures.sends and not figures.answered:
         yield (
             "no event got an answer that is known: the service was out of reach during the run, or "
             "is no such service"

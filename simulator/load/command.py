@@ -25,6 +25,7 @@ from simulator.load.master import Load, ScenarioUnfit, load_of
 from simulator.load.settings import LoadSettings
 from simulator.run import proven_in
 from simulator.scenario_file import ScenarioInvalid
+from simulator.scenario_file.units import format_duration
 from simulator.trace import TraceInvalid
 from simulator.verdict import Verdict
 
@@ -201,7 +202,7 @@ def command_line(settings: LoadSettings, crew: Crew, target: str | None) -> str:
     elif crew.processes:
         words += ["--processes", str(crew.processes)]
     if settings.late_s is not None:
-        words += ["--late", f"{settings.late_s:g}"]
+        words += ["--late", format_duration(round(settings.late_s * 1e6))]
     if settings.seed is not None:
         words += ["--seed", str(settings.seed)]
     for override in settings.overrides:

@@ -7,7 +7,6 @@ statistics. Exact expectations of a scenario are left to engines with a virtual 
 time, which of two calls came first is not the scenario's to say.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -26,6 +25,7 @@ from simulator.measured import (
     bounds_by_row,
     law_checks,
     nearest_allowed,
+    unmade_calls,
 )
 from simulator.result import Interval
 from simulator.results import CallLog, RunOutcome
@@ -35,9 +35,6 @@ from simulator.trace import CallTrace
 from simulator.verdict import Check, Judgement, judge_measured
 
 ENGINE: Final = "locust"
-
-MOST_UNMADE: Final = 0.01
-"""The share of offers that may have made no call: refused, or never arrived."""
 
 _NAMED: Final = 3
 
@@ -93,8 +90,8 @@ def judge_load(
         offered=history.calls_offered,
         measured=coordinator.meters.latencies(),
         doubts=[
-            *([RESTARTED] if history.restarted else []),
             *heard.doubts,
+            *([RESTARTED] if history.restarted else []),
             *(["the history is not known to be whole"] if history.truncated else []),
             *_traffic_doubts(heard.history),
             *_doubts(coordinator, union),
@@ -123,12 +120,7 @@ def _doubts(coordinator: Coordinator, union: Union) -> Iterator[str]:
 def _traffic_doubts(history: History) -> Iterator[str]:
     """Why what the service was asked may not have been the scenario's traffic."""
     calls = [each for each in history.operations if each.op in CALL_OPS and each.code != UNTOLD]
-    offers = [each for each in calls if each.op == "offer"]
-    unmade = Counter(each.code for each in offers if each.result in ("refused", "failed"))
-    if unmade.total() > MOST_UNMADE * len(offers):
-        why = ", ".join(f"{count} times {code}" for code, count in unmade.most_common(_NAMED))
-        remedy = "; a worker has the wrong BUSYHOUR_CALL_TOKEN" if "401" in unmade else ""
-        yield f"{unmade.total()} of {len(offers)} offers made no call: {why}{remedy}"
+    yield from unmade_calls(calls)
     if calls and not any(each.result == "ok" for each in calls):
         yield "no event was answered: the service was out of reach during the run"
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NoReturn, TextIO
+from typing import Final, TextIO
 
 from simulator.commands import OF_VERDICT
 from simulator.console import report_lines, say, unfinished_document
@@ -143,13 +143,16 @@ class MasterRun:
             try:
                 act()
             except Inconclusive as error:
-                self._doubts.append(str(error))
+                self._doubt(error)
 
-    def keep_watch(self, sleep: Callable[[float], None]) -> NoReturn:
-        """Look now and then whether the service is still the one it was."""
-        while True:
-            sleep(PULSE_S)
-            self._reader.watch()
+    def keep_watch(self, sleep: Callable[[float], None]) -> None:
+        """Look now and then whether the service is still the one it was, until nobody can tell."""
+        try:
+            while True:
+                sleep(PULSE_S)
+                self._reader.watch()
+        except Inconclusive as error:
+            self._doubt(error)
 
     def keep_record(self, alive: Set[str]) -> None:
         """Save what was measured so far; to be called about once a second."""
@@ -186,7 +189,7 @@ class MasterRun:
             )
             final = self._reader.final(load.trace.conditions.duration_us, wait_s)
         except Inconclusive as error:
-            self._doubts.append(str(error))
+            self._doubt(error)
         finally:
             self._reader.close()
         try:
@@ -218,6 +221,11 @@ class MasterRun:
             except OSError as error:
                 self._give_up_saving(error)
         return self._record
+
+    def _doubt(self, error: Exception) -> None:
+        """Note once why the run cannot be judged."""
+        if str(error) not in self._doubts:
+            self._doubts.append(str(error))
 
     def _give_up_saving(self, error: OSError) -> None:
         assert self._record is not None

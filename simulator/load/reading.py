@@ -5,7 +5,7 @@ Instants are microseconds of the master's clock since ``origin_us``.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -20,9 +20,11 @@ from simulator.engines import Inconclusive
 from simulator.engines.limits import limit_change, starting_policies
 from simulator.engines.observe import Observer
 from simulator.engines.setup import SYSTEM, prepare
-from simulator.engines.target import Document, Target
-from simulator.history import Operation, Result, TenantLimits
+from simulator.engines.target import Document, Target, call_ids_held
+from simulator.history import CALL_OPS, Operation, Result, TenantLimits
 from simulator.live.recorder import Reading, Recorder
+from simulator.load.answers import AnswerReader
+from simulator.load.player import GIVEN_UP
 from simulator.results import CallLog, CheckpointState, Held, RunOutcome
 from simulator.statistics import tenant_rows
 from simulator.trace import NEVER, CallTrace, Conditions
@@ -35,8 +37,13 @@ PULSE_S: Final = 1.0
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _TRIES: Final = 10
 _PAUSE_S: Final = 0.1
+_HANG_UPS: Final = 3
+_END: Final = CALL_OPS.index("end")
 
 T = TypeVar("T")
+_Take = Callable[[Document, int, int, int], T]
+"""Takes a capacity document, when it was asked for and when it was there, and the target."""
+
 Mark = tuple[int, Callable[[], object]]
 
 
@@ -79,6 +86,7 @@ class ServiceReader:
         self.origin_us = now_us()
         self._operations: list[Operation] = []
         self._under_way: list[int] = []
+        self._answers = AnswerReader()
         self._conditions = trace.conditions
         self._client = httpx.Client(base_url=url.rstrip("/"), timeout=_TIMEOUT, trust_env=False)
         self._target = Target(self._client, admin_token, call_token)
@@ -113,30 +121,33 @@ class ServiceReader:
             yield at_us, partial(self._change, place) if kind == 0 else self.glance
 
     def glance(self) -> None:
-        """Read everything once; a service that does not answer now is only missed."""
-        with suppress(Inconclusive):
-            self.read()
+        """Read everything once; a service that does not answer now is only missed.
+
+        Raises :class:`Inconclusive` for an answer that is no such service's, or of one of several.
+        """
+        self._look_if_there(self._noticed)
 
     def watch(self) -> None:
-        """Look whether the service is still the one it was; one that is silent is only missed."""
-        with suppress(Inconclusive):
-            self._look(self._recorder.notice)
+        """Look whether the service is still the one it was; raises as :meth:`glance` does."""
+        self._look_if_there(self._recorder.notice)
 
     def read(self) -> Reading:
         """Read everything once."""
-        return self._look(self._recorder.read)
+        with self._one_by_one, self._begun() as invoke_us:
+            return self._taken(self._noticed, self._target.capacity(), invoke_us)
 
     def final(self, at_us: int, settle_s: float) -> RunOutcome:
         """The figures after the run, from the published endpoints, once they stand still.
 
-        Waits up to ``settle_s`` for calls that are still held: deadlines may yet end them.
+        Waits up to ``settle_s`` for calls that are still held: deadlines may yet end them. Then it
+        hangs up what is held all the same, like calls whose end was lost.
         """
         settled_by = time.monotonic() + settle_s
+        while self.read().total["in_use"] and time.monotonic() < settled_by:
+            time.sleep(_PAUSE_S)
+        self._hang_up_the_rest()
         for _ in range(_TRIES):
             before = self.read()
-            while before.total["in_use"] and time.monotonic() < settled_by:
-                time.sleep(_PAUSE_S)
-                before = self.read()
             observer = self._observer
             state = observer.state(at_us)
             total, tenants = observer.published(state)
@@ -148,6 +159,36 @@ class ServiceReader:
             time.sleep(_PAUSE_S)
         raise Inconclusive(f"{self._target.url} goes on counting after the last call was over")
 
+    def _hang_up_the_rest(self) -> None:
+        """End every call of the run that holds a slot, again where it still does after that."""
+        for _ in range(_HANG_UPS):
+            held = call_ids_held(self._target.held())
+            mine = [call_id for call_id in held if call_id.startswith(self._prefix)]
+            for call_id in mine:
+                self._hang_up(call_id)
+            if not mine:
+                return
+
+    def _hang_up(self, call_id: str) -> None:
+        with self._begun() as invoke_us:
+            answer = GIVEN_UP
+            try:
+                response = self._target.hang_up(call_id)
+                answer = self._answers.read(_END, response.status_code, response.content, None)
+            finally:
+                self._operations.append(
+                    Operation(
+                        op="end",
+                        call_id=call_id,
+                        invoke_us=invoke_us,
+                        complete_us=self._now_us(),
+                        result=answer.result,
+                        decision=answer.decision,
+                        outcome="hung_up",
+                        code=answer.code,
+                    )
+                )
+
     def _keep(self, operation: Operation) -> None:
         self._operations.append(operation)
         if operation.op == "restart":
@@ -158,12 +199,25 @@ class ServiceReader:
             self._target, before, self._conditions.configured_ids, self._prefix
         )
 
-    def _look(self, take: Callable[[Document, int, int, int], T]) -> T:
+    def _look_if_there(self, take: _Take[object]) -> None:
         with self._one_by_one, self._begun() as invoke_us:
-            document = self._target.capacity()
-            taken = take(document, invoke_us, self._now_us(), 0)
-            self._seen_us = invoke_us
-            return taken
+            try:
+                document = self._target.capacity()
+            except Inconclusive:
+                return
+            self._taken(take, document, invoke_us)
+
+    def _taken(self, take: _Take[T], document: Document, invoke_us: int) -> T:
+        taken = take(document, invoke_us, self._now_us(), 0)
+        self._seen_us = invoke_us
+        return taken
+
+    def _noticed(
+        self, document: Document, invoke_us: int, complete_us: int, target: int
+    ) -> Reading:
+        """A reading; first it is told if it is another service's than the one before."""
+        self._recorder.notice(document, invoke_us, complete_us, target)
+        return self._recorder.read(document, invoke_us, complete_us, target)
 
     @contextmanager
     def _begun(self) -> Iterator[int]:

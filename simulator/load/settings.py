@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from simulator.address import is_address
+from simulator.live.options import LEAST_SPEED, MOST_SPEED, SPEEDS
 
 SCENARIO: Final = "BUSYHOUR_SCENARIO"
 SEED: Final = "BUSYHOUR_SEED"
@@ -70,7 +71,7 @@ class LoadSettings:
             scenario=Path(named) if named else _shipped(),
             seed=_whole(environment, SEED),
             overrides=tuple(filter(None, environment.get(SET, "").split(_SEPARATOR))),
-            speed=_positive(environment, SPEED) if SPEED in environment else 1.0,
+            speed=_speed(environment) if SPEED in environment else 1.0,
             late_s=_positive(environment, LATE) if LATE in environment else None,
             out=Path(environment.get(OUT, "reports")),
             configure=environment.get(CONFIGURE, "").lower() in ("1", "true", "yes"),
@@ -131,6 +132,13 @@ def _positive(environment: Mapping[str, str], name: str) -> float:
     if not 0.0 < value < float("inf"):
         raise SettingInvalid(f"{name}: {text!r} is not a number above 0")
     return value
+
+
+def _speed(environment: Mapping[str, str]) -> float:
+    speed = _positive(environment, SPEED)
+    if not LEAST_SPEED <= speed <= MOST_SPEED:
+        raise SettingInvalid(f"{SPEED}: {environment[SPEED]!r} is not {SPEEDS}")
+    return speed
 
 
 def _shipped() -> Path:

@@ -40,10 +40,6 @@ class Union:
     lost: tuple[int, ...]
     doubled: tuple[int, ...]
 
-    @property
-    def whole(self) -> bool:
-        return not (self.lost or self.doubled)
-
 
 def union_of(rows: int, played: Mapping[int, Sequence[int]]) -> Union:
     """Hold what each share accounted for against all rows of a trace.

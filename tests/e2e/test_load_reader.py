@@ -1,16 +1,25 @@
 """The master's own dealings with a service, against real ones."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
+import httpx
 import pytest
 
 from service.calls import Counter
 from simulator.engines import Inconclusive
 from simulator.engines.service_process import ServiceProcess, Tokens, service_settings
+from simulator.exit_codes import INCONCLUSIVE
+from simulator.load.master import MasterRun, load_of
 from simulator.load.reading import ServiceReader
+from simulator.load.settings import LoadSettings
+from simulator.results import Held
 from simulator.trace import CallTrace, LimitsChange, TenantLimitsChange, TraceTenant
 from tests.strategies import Row, conditions, make_trace
 
@@ -35,6 +44,16 @@ def reader_of(
         reader.close()
 
 
+def capacity_at(url: str) -> dict[str, Any]:
+    headers = {"X-Admin-Token": TOKENS.admin}
+    document: dict[str, Any] = httpx.get(f"{url}/api/v1/capacity", headers=headers).json()
+    return document
+
+
+def port_of(url: str) -> int:
+    return int(url.rsplit(":", 1)[1])
+
+
 class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(404)
@@ -46,9 +65,25 @@ class _Page(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def pages_in_turn(*documents: Mapping[str, Any]) -> type[_Page]:
+    """Gives the capacity documents one after the other, again and again; nothing else is there."""
+    turn = cycle(documents)
+
+    class InTurn(_Page):
+        def do_GET(self) -> None:
+            if not self.path.endswith("/api/v1/capacity"):
+                super().do_GET()
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(next(turn)).encode())
+
+    return InTurn
+
+
 @contextmanager
-def something_else() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
+def something_else(page: type[_Page] = _Page, port: int = 0) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", port), page) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -97,12 +132,34 @@ def test_what_a_run_does_at_a_service_and_what_becomes_of_it() -> None:
             assert final.contradictions == ()
 
 
+def test_calls_that_nobody_ended_are_hung_up_before_the_last_figures() -> None:
+    trace = trace_of()
+    with ServiceProcess(service_settings(trace, speed=1.0), TOKENS) as process:
+        url = process.wait_until_ready()
+        with reader_of(trace, url) as reader:
+            reader.prepare("p", may_change=True, speed=1.0)
+            with httpx.Client(base_url=url, headers={"X-Call-Token": TOKENS.call}) as caller:
+                for call_id, accept in (("p0", False), ("p1", True)):
+                    offer = {"call_id": call_id, "tenant_id": "acme", "accept": accept}
+                    assert caller.post("/api/v1/calls", json=offer).status_code == 200
+            final = reader.final(10, 0.0)
+            assert final.final.tenants["acme"] == Held()
+            assert final.total[Counter.ABANDONED_PENDING] == 1
+            assert final.total[Counter.ABANDONED_ACCEPTED] == 1
+            ends = [each for each in reader.done().operations if each.op == "end"]
+            assert {(each.call_id, each.decision, each.outcome) for each in ends} == {
+                ("p0", "abandoned", "hung_up"),
+                ("p1", "abandoned", "hung_up"),
+            }
+            assert capacity_at(url)["total"]["in_use"] == 0
+
+
 def test_a_service_that_is_another_one_since_is_told_of_and_nobody_is_accused() -> None:
     trace = trace_of(LimitsChange(5, 3))
     settings = service_settings(trace, speed=1.0)
     with ServiceProcess(settings, TOKENS) as first:
         url = first.wait_until_ready()
-        port = int(url.rsplit(":", 1)[1])
+        port = port_of(url)
         with reader_of(trace, url) as reader:
             reader.prepare("p", may_change=True, speed=1.0)
             reader.watch()
@@ -125,6 +182,52 @@ def test_a_service_that_is_another_one_since_is_told_of_and_nobody_is_accused() 
                 assert restart.max_concurrent_calls == 2
                 assert done.oldest_us > seen_us
                 assert reader.read().total_counters["offered_calls"] == 0
+
+
+def test_a_reading_that_comes_first_after_a_restart_tells_of_it() -> None:
+    trace = trace_of(checkpoints=(7,))
+    with ServiceProcess(service_settings(trace, speed=1.0), TOKENS) as process:
+        url = process.wait_until_ready()
+        with reader_of(trace, url) as reader:
+            reader.prepare("p", may_change=True, speed=1.0)
+            now = capacity_at(url)
+            process.kill()
+            with something_else(pages_in_turn({**now, "instance": "another"}), port_of(url)):
+                reader.read()
+            restart, read = reader.done().operations
+            assert (restart.op, restart.unexpected, read.op) == ("restart", True, "read")
+            assert restart.complete_us is not None
+            assert read.invoke_us <= restart.complete_us
+
+
+def test_services_that_take_turns_at_one_address_are_told_of(tmp_path: Path) -> None:
+    scenario = tmp_path / "one.yaml"
+    scenario.write_text(
+        "version: 1\nname: one\nseed: 1\nduration: 1s\ncapacity: {max_concurrent_calls: 2}\n"
+        "tenants: {acme: {arrivals: {type: exact_count, count: 1}, hold: 1s}}\n"
+    )
+    result_file = tmp_path / "result.json"
+    played = load_of(
+        LoadSettings(
+            scenario, out=tmp_path, configure=True, result_file=result_file,
+            admin_token=TOKENS.admin, call_token=TOKENS.call,
+        )
+    )  # fmt: skip
+    with ServiceProcess(service_settings(played.trace, speed=1.0), TOKENS) as process:
+        url = process.wait_until_ready()
+        run = MasterRun(played, url, 1)
+        run.prepare()
+        run.begin()
+        now = capacity_at(url)
+        process.kill()
+        pages = pages_in_turn({**now, "instance": "second"}, now)
+        with something_else(pages, port_of(url)):
+            run.keep_watch(lambda _seconds: None)
+            code = run.finish()
+    assert code == INCONCLUSIVE
+    assert "history.jsonl" in {path.name for path in tmp_path.glob("one/*/*")}
+    reason = json.loads(result_file.read_text())["reason"]
+    assert "an instance of the service answers again after another one" in reason
 
 
 def test_what_is_no_such_service_is_named() -> None:

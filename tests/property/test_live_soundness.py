@@ -18,7 +18,7 @@ from service.state.base import Deadlines
 from service.state.memory import MemoryCore
 from simulator.checker import check_history
 from simulator.engines.limits import starting_policies
-from simulator.history import History, HistoryDeadlines
+from simulator.history import MOST_US, History, HistoryDeadlines
 from simulator.live import driver
 from simulator.live.calls import CallRules
 from simulator.live.plan import ClientFaults
@@ -168,6 +168,12 @@ def assert_no_alarm_in_any_part(history: History, seed: int) -> None:
     header = msgspec.structs.replace(history.header, timeout_us=None)
     step = 1 + len(history.operations) // MOST_CUTS
     settled_us = 0
+    earliest_us = MOST_US
+    for each in reversed(history.operations):
+        if each.op == "settled":
+            assert each.invoke_us <= earliest_us, "what began before it stands above it"
+        else:
+            earliest_us = min(earliest_us, each.invoke_us)
     for length, operation in enumerate((None, *history.operations)):
         if operation is not None and operation.op == "settled":
             settled_us = operation.invoke_us

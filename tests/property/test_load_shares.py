@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.calls import Event
 from simulator.load.answers import Answer
 from simulator.load.player import LEFT_OUT, NOT_DUE, OVER, Player, Share
-from simulator.load.shares import row_ranges, share_of, union_of
+from simulator.load.shares import Union, row_ranges, share_of, union_of
 from simulator.trace import NEVER, CallTrace
 from tests.strategies import Row, conditions, make_trace, traces
 
@@ -29,7 +29,7 @@ def test_shares_are_disjoint_and_together_the_trace(trace: CallTrace, shares: in
     played = {share: share_of(trace, share, shares).tolist() for share in range(shares)}
     assert sorted(row for rows in played.values() for row in rows) == list(range(len(trace)))
     union = union_of(len(trace), played)
-    assert union.whole
+    assert union == Union((), ())
     owner = {row: share for share, rows in played.items() for row in rows}
     for row, after in enumerate(trace.column("after").tolist()):
         if after != NEVER:

@@ -209,6 +209,8 @@ def test_nothing_that_can_happen_after_sending_is_called_a_failure() -> None:
 def test_an_answer_that_is_not_known_tells_nothing() -> None:
     assert reply_of(200, b"<html>").result == "indefinite"
     assert reply_of(200, b'{"decision":"perhaps"}').result == "indefinite"
+    assert reply_of(200, b'{"decision":"\xff"}').result == "indefinite"
+    assert reply_of(409, b'{"code":"\xff"}').code == "409"
     refused = reply_of(409, b'{"code":"wrong_state","detail":"the call is over"}')
     assert (refused.result, refused.code, refused.said) == (
         "refused", "wrong_state", "the call is over",

@@ -197,6 +197,15 @@ def test_a_client_that_leaves_keeps_no_slot(tmp_path: Path, event: Event) -> Non
     assert kinds(check_history(played.history).alarms) == []
 
 
+def test_answers_to_what_was_sent_again_are_answers(tmp_path: Path) -> None:
+    trace = make_trace(conditions(2, duration_us=10), [Row(1, hold=1)])
+    events = (Event.ACCEPT, Event.START, Event.END)
+    faults = ClientFaults(cancels=tuple(CancelFault(event, 1.0) for event in events))
+    played = play(trace, tmp_path, faults=faults)
+    figures = played.meters.figures(cpu_s=0.0, wall_s=1.0, speed=1.0)
+    assert (figures.indefinite, figures.answered) == (3, 4)
+
+
 def test_cancels_are_drawn_a_tenant_and_a_row(tmp_path: Path) -> None:
     trace = make_trace(
         conditions(99, TraceTenant("a"), TraceTenant("b"), duration_us=1000),
@@ -331,6 +340,12 @@ def test_a_call_of_somebody_else_ends_the_run(tmp_path: Path) -> None:
     trace = make_trace(conditions(2, duration_us=10), [Row(1, hold=1)])
     played = play(trace, tmp_path, world=World(make_core=Shared))
     assert "'strange', which is not of this run" in (played.stopped or "")
+
+
+def test_a_service_that_lists_its_calls_in_another_form_ends_the_run(tmp_path: Path) -> None:
+    trace = make_trace(conditions(2, duration_us=10), [Row(1, hold=1)])
+    played = play(trace, tmp_path, world=World(held_document={"calls": []}))
+    assert "in a form that is not known" in (played.stopped or "")
 
 
 def test_a_service_that_admits_one_too_many_is_caught(tmp_path: Path) -> None:

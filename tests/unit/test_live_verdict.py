@@ -15,15 +15,17 @@ from simulator.history import (
     HistoryHeader,
     InUseRead,
     Operation,
+    Result,
     TenantLimits,
     write_history,
 )
 from simulator.live.engine import LiveRun
 from simulator.live.meters import DriverFigures, Meters, Spread
 from simulator.live.verdict import judge_live, lag_bound_ms
+from simulator.measured import unmade_calls
 from simulator.result import Interval
 from simulator.results import CallLog, CheckpointState, Held, RunOutcome
-from simulator.scenario import Deterministic, ExactCount, Scenario, Tenant, Threshold
+from simulator.scenario import Deterministic, ExactCount, Scenario, ServiceKill, Tenant, Threshold
 from simulator.traffic import build_trace
 from simulator.verdict import Verdict
 
@@ -33,7 +35,7 @@ SCENARIO = Scenario(
 TRACE = build_trace(SCENARIO)
 FINE = DriverFigures(
     lag=Spread(4, 0.1, 0.2, 0.3, 0.4), late_ms=50.0, sends=4, late_sends=0, held_back=0,
-    dropped=0, indefinite=0, failed=0, refused=0, longest_stall_ms=3.0, cpu_share=0.2,
+    dropped=0, answered=4, indefinite=0, failed=0, refused=0, longest_stall_ms=3.0, cpu_share=0.2,
     wall_s=1.0, speed=60.0,
 )  # fmt: skip
 
@@ -89,7 +91,7 @@ def verdict_of(run: LiveRun, scenario: Scenario = SCENARIO) -> tuple[Verdict, st
         ({"lag": Spread(4, 1.0, 2.0, 11.0, 12.0)}, "99th percentile of 11.0 ms, more than 10.0 ms"),
         ({"cpu_share": 0.99}, "busy 99 % of the time"),
         ({"longest_stall_ms": 2500.0}, "stood still for 2.5 s"),
-        ({"indefinite": 4}, "no event got an answer that is known"),
+        ({"answered": 0, "indefinite": 4}, "no event got an answer that is known"),
     ],
 )
 def test_a_doubt_about_the_driver_is_said(
@@ -117,6 +119,31 @@ def test_a_proven_violation_fails_however_the_driver_did(tmp_path: Path) -> None
 
 
 RESTART = Operation(op="restart", invoke_us=0, complete_us=1, unexpected=True)
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "kills", "said"),
+    [
+        ("refused", "call_memory_full", (), "1 of 2 offers made no call: 1 times call_memory_full"),
+        ("failed", None, (), "1 of 2 offers made no call: 1 times never arrived"),
+        ("failed", None, (ServiceKill(1_000_000, 0),), None),
+        ("refused", "call_memory_full", (ServiceKill(1_000_000, 0),), "made no call"),
+    ],
+)
+def test_offers_that_made_no_call_are_other_traffic(
+    result: Result, code: str | None, kills: tuple[ServiceKill, ...], said: str | None,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    unmade = Operation(
+        op="offer", call_id="c1", tenant_id="acme", invoke_us=1, complete_us=2, result=result,
+        code=code,
+    )  # fmt: skip
+    run = run_of(tmp_path, before=[unmade])
+    verdict, reason = verdict_of(run, replace(SCENARIO, kills=kills))
+    assert verdict is (Verdict.PASS if said is None else Verdict.INCONCLUSIVE)
+    assert (said or "") in reason
+    again = msgspec.structs.replace(unmade, result="indefinite", code=None, complete_us=None)
+    assert list(unmade_calls([unmade, again])) == [], "sent again it may have made one"
 
 
 def test_a_restart_that_nobody_planned_proves_no_pass_and_hides_no_violation(

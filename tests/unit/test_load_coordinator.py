@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from simulator.load.clocks import DRIFT_US, KEPT, SAME_CLOCK, ClockComparison
 from simulator.load.coordinator import LOCAL, RELEASE
 from simulator.load.messages import packed, plan_in, report_in
+from simulator.load.shares import Union
 from tests.load_runs import coordinator_of, join, plan_of, played, trace_of
 
 # --- clocks -------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ def test_every_share_is_given_once_and_told_of() -> None:
         assert not coordinator.all_told({"a", "b"})
         coordinator.report(name, played(trace, plan))
     assert coordinator.all_told({"a", "b"})
-    assert coordinator.union().whole
+    assert coordinator.union() == Union((), ())
     assert coordinator.troubles() == []
     assert coordinator.meters.sends == 7 * 4
 

@@ -89,7 +89,7 @@ def changed(operation: Operation, result: str, code: str) -> Operation:
 @pytest.mark.parametrize(
     ("answered", "said"),
     [
-        (not_let_in, "2 of 4 offers made no call: 2 times 401; a worker has the wrong"),
+        (not_let_in, "2 of 4 offers made no call: 2 times 401; a sender has the wrong"),
         (
             lambda each: changed(each, "failed", "ConnectionRefusedError"),
             "4 of 4 offers made no call: 4 times ConnectionRefusedError",

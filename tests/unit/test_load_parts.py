@@ -1,6 +1,7 @@
-"""Small parts of runs through Locust: answers, meters, users, settings."""
+"""Small parts of runs through Locust: answers, meters, users, settings, options."""
 
 import math
+import sys
 from array import array
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator import cli
 from simulator.history import CALL_OPS
 from simulator.load.answers import NOT_UNDERSTOOD, Answer, AnswerReader
 from simulator.load.master import Load
@@ -124,13 +126,46 @@ def test_settings_go_through_the_environment() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"BUSYHOUR_SPEED": "fast"}, {"BUSYHOUR_SPEED": "0"}, {"BUSYHOUR_LATE_S": "inf"},
+    [{"BUSYHOUR_SPEED": "fast"}, {"BUSYHOUR_SPEED": "0"}, {"BUSYHOUR_SPEED": "1e7"},
+     {"BUSYHOUR_LATE_S": "inf"},
      {"BUSYHOUR_SEED": "-1"}, {"BUSYHOUR_URL": "service:8000"}, {"BUSYHOUR_PARENT": "me"}],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
     (name,) = wrong
     with pytest.raises(SettingInvalid, match=name):
         LoadSettings.from_environment({"BUSYHOUR_SCENARIO": "a.yaml", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--processes 2 --master", "exclude each other"),
+        ("--master", "need --target"),
+        ("--expect-workers 2", "--expect-workers needs --master"),
+        ("--processes 2 --expect-workers 2", "--expect-workers needs --master"),
+        ("--master --master-host here", "--master-host needs --worker"),
+        ("--master-port 6000", "--master-port needs --processes or --master or --worker"),
+        ("--worker --speed 60", "--speed is for the master to say, not for a --worker"),
+        ("--worker --configure", "--configure is for the master to say, not for a --worker"),
+        ("--worker --json", "--json is for the master to say, not for a --worker"),
+        ("--speed 1e300", "--speed is 1e+300; it must be 0.001 to 1000000"),
+        ("--speed nan", "--speed is nan; it must be 0.001 to 1000000"),
+        ("--late 50", "--late: '50' has no unit"),
+        ("--late 0s", "--late is 0s; it must be longer than nothing"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    options: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["busyhour", "load", "no-such.yaml", *options.split()])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    # The message is wrapped to the width of a terminal.
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_shipped_smoke_is_the_default() -> None:
