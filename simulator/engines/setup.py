@@ -129,13 +129,12 @@ def _lasting(deadline_us: int | None) -> str:
     return "for ever" if deadline_us is None else f"for {format_duration(deadline_us)}"
 
 
+_POLICY_KEYS: Final = ("enabled", "max_concurrent_calls", "reserved_calls", "fallback_allowed")
+
+
 def _policy(tenant: TraceTenant) -> dict[str, object]:
-    return {
-        "enabled": tenant.enabled,
-        "max_concurrent_calls": tenant.max_concurrent_calls,
-        "reserved_calls": tenant.reserved_calls,
-        "fallback_allowed": tenant.fallback,
-    }
+    values = tenant.enabled, tenant.max_concurrent_calls, tenant.reserved_calls, tenant.fallback
+    return dict(zip(_POLICY_KEYS, values, strict=True))
 
 
 def _configured_at(document: Document) -> dict[str, Document]:
@@ -147,7 +146,10 @@ def _configured_at(document: Document) -> dict[str, Document]:
 
 
 def _set_up(target: Target, conditions: Conditions, document: Document) -> None:
-    """Remove who must be unknown, change who is there and the limit in one step, add the rest."""
+    """Remove who must be unknown, change who is there and the limit in one step, add the rest.
+
+    Tenants the scenario does not know stay, but no slots are kept for them any more.
+    """
     virtual = document["clock"] == VIRTUAL
     at_us = document["at_us"] if virtual else None
     moment = {"at_us": at_us} if virtual else {}
@@ -157,11 +159,16 @@ def _set_up(target: Target, conditions: Conditions, document: Document) -> None:
             target.delete_tenant(tenant.tenant_id, at_us)
     wanted = [tenant for tenant in conditions.tenants if tenant.configured]
     known = [tenant for tenant in wanted if tenant.tenant_id in there]
-    if known or document["max_concurrent_calls"] != conditions.max_concurrent_calls:
+    policies = {tenant.tenant_id: _policy(tenant) for tenant in known}
+    named = {tenant.tenant_id for tenant in conditions.tenants}
+    for tenant_id, row in there.items():
+        if tenant_id not in named and row["reserved_calls"]:
+            policies[tenant_id] = {**{key: row[key] for key in _POLICY_KEYS}, "reserved_calls": 0}
+    if policies or document["max_concurrent_calls"] != conditions.max_concurrent_calls:
         target.change_limits(
             {
                 "max_concurrent_calls": conditions.max_concurrent_calls,
-                "tenants": {tenant.tenant_id: _policy(tenant) for tenant in known},
+                "tenants": policies,
                 **moment,
             }
         )

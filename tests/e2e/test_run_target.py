@@ -73,7 +73,7 @@ def test_without_leave_nothing_is_changed_and_the_difference_is_named(
     assert "--configure" in reason
 
 
-def test_slots_kept_for_a_tenant_the_scenario_does_not_know_are_a_difference(
+def test_slots_kept_for_a_tenant_the_scenario_does_not_know_need_leave_to_be_given_up(
     small: Path, target: Running
 ) -> None:
     assert run(small, target, "--configure").code == 0
@@ -82,6 +82,9 @@ def test_slots_kept_for_a_tenant_the_scenario_does_not_know_are_a_difference(
         "/api/v1/tenants", json={"tenant_id": "other", "reserved_calls": 1, "at_us": at_us}
     ).raise_for_status()
     assert "tenants.other.reserved_calls" in inconclusive(run(small, target))
+    assert run(small, target, "--configure").code == 0
+    other = target.capacity()["tenants"]["other"]
+    assert (other["configured"], other["reserved_calls"]) == (True, 0)
 
 
 def test_limits_that_change_during_the_run_need_leave_too(small: Path, target: Running) -> None:
