@@ -94,7 +94,10 @@ def plan(
     html: Html = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Find the least max_concurrent_calls that meets a target, and how sure that is."""
+    """Find the least max_concurrent_calls that meets a target, and how sure that is.
+
+    Exit codes: 0 found, 2 usage or scenario, 3 none meets it or none can be shown to.
+    """
 
     def work() -> int:
         from simulator.planning.plan_command import PlanRequest, plan
@@ -168,7 +171,10 @@ def sweep(
     html: Html = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Play a scenario over a grid of values, every point several times, with intervals."""
+    """Play a scenario over a grid of values, every point several times, with intervals.
+
+    Exit codes: 0 played, 2 usage or scenario, 3 the cluster failed.
+    """
 
     def work() -> int:
         from simulator.planning.sweep_command import SweepRequest, sweep

@@ -79,7 +79,7 @@ def arrivals(
 def _offered_rate(shape: shapes.Offered, path: Path, setting: Setting, reading: Reading) -> float:
     """Calls per microsecond, given or from the erlangs: rate = erlangs / mean slot time."""
     if (shape.rate is None) == (shape.erlangs is None):
-        reading.report(path, "needs either rate or erlangs")
+        reading.report(path, "needs one of rate and erlangs, not both")
         return 0.0
     if shape.rate is not None:
         return shape.rate

@@ -139,6 +139,7 @@ def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ("another.yaml", "'another.yaml' is one argument too many"),
         ("--processes 2 --master", "exclude each other"),
         ("--master", "need --target"),
         ("--expect-workers 2", "--expect-workers needs --master"),

@@ -121,11 +121,15 @@ TENANT = [
     ("{arrivals: ¶poisson, hold: 1s}", "arrivals", "must be a mapping, not 'poisson'"),
     ("{arrivals: {type: ¶poison}, hold: 1s}", "arrivals.type", "did you mean 'poisson'?"),
     ("{¶arrivals: {rate: 1/s}, hold: 1s}", "arrivals.type", "is missing: one of poisson"),
-    ("{arrivals: ¶{type: poisson}, hold: 1s}", "arrivals", "needs either rate or erlangs"),
+    (
+        "{arrivals: ¶{type: poisson}, hold: 1s}",
+        "arrivals",
+        "needs one of rate and erlangs, not both",
+    ),
     (
         "{arrivals: ¶{type: poisson, rate: 1/s, erlangs: 3}, hold: 1s}",
         "arrivals",
-        "needs either rate or erlangs",
+        "needs one of rate and erlangs, not both",
     ),
     ("{arrivals: {type: poisson, rate: ¶2}, hold: 1s}", "arrivals.rate", "write 2/s"),
     ("{arrivals: {type: poisson, rate: ¶0/s}, hold: 1s}", "arrivals.rate", "above zero"),

@@ -26,7 +26,6 @@ _HOUR_US: Final = 3_600_000_000
 _SLOTS_DRAWN: Final = 700
 _TENANTS_DRAWN: Final = 4
 _WORTH_DRAWING: Final = 2
-_NAMED_UP_TO: Final = 0.7
 
 
 def rate_section(fitted: Fitted) -> Section:
@@ -146,7 +145,5 @@ def _days(fitted: Fitted) -> Iterator[Mark]:
     days = (offset + fitted.grid.length_us - 1) // DAY_US
     if days <= 7:
         for day in range(1, days + 1):
-            # Far to the right a label would stand left of its line, on the day before.
-            named = day * DAY_US - offset < _NAMED_UP_TO * fitted.grid.length_us
-            label = WEEKDAYS[(fitted.weekday + day) % 7] if named else ""
+            label = WEEKDAYS[(fitted.weekday + day) % 7]
             yield Mark(label, day * DAY_US / 1e6, tone=6)

@@ -70,7 +70,7 @@
         ctx.fillText(mark.label, left + width - 4 * ratio, y - 3 * ratio);
       } else {
         const x = u.valToPos(mark.at, "x", true);
-        const turned = x > left + 0.7 * width;
+        const turned = x + 6 * ratio + ctx.measureText(mark.label).width > left + width;
         ctx.moveTo(x, top);
         ctx.lineTo(x, top + height);
         ctx.textAlign = turned ? "right" : "left";
