@@ -1,6 +1,6 @@
 """What the checker says: alarms with their proof, bounds of counters, and what was not judged."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,28 @@ class Alarm:
     message: str
     calls: tuple[str, ...]
     stretch: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an alarm will say, before the stretch that proves it was made short.
+
+    ``message`` has every figure the claim rests on, so that equal messages are equal claims;
+    ``more`` is told beside it and not proven. ``bearing`` gives, in order of invocation, at least
+    all operations that speak for or against it. Where the claim holds throughout a window and not
+    at one instant, ``strength`` says how strongly: by how much, summed over the window.
+    """
+
+    kind: str
+    message: str
+    calls: tuple[str, ...]
+    bearing: Callable[[], tuple[Operation, ...]]
+    more: str = ""
+    strength: tuple[int, ...] = ()
+
+    @property
+    def said(self) -> tuple[str, str]:
+        return self.kind, self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +94,12 @@ class HistoryJudgement:
 
 @dataclass(slots=True)
 class Findings:
-    """Collects alarms and notes while a history is judged."""
+    """Collects claims, bounds and notes while a history is judged.
 
-    alarms: list[Alarm]
+    Each of ``claims`` becomes one alarm: several ways to say it, the shortest to prove first.
+    """
+
+    claims: list[tuple[Claim, ...]]
     bounds: list[Bound]
     notes: list[str]
 
@@ -82,3 +107,8 @@ class Findings:
         """Say something once."""
         if text not in self.notes:
             self.notes.append(text)
+
+
+def more_like_it(count: int) -> str:
+    """What is told of ``count`` equal findings beside the one that is proven."""
+    return f" ({count - 1} more like it)" if count > 1 else ""

@@ -1,0 +1,106 @@
+"""The shortest stretch of a history that proves a claim, found by judging parts of it again.
+
+An operation is left out where the rest alone still gives the same claim, figure for figure, and no
+stronger one. The second half matters: an end that is left out makes a call hold its slot for ever,
+and a call that is left out was not there to be counted, so that most claims could be "proven" by
+leaving out what speaks against them. What is judged again costs time, of which there is a fixed
+amount for a whole history; where it is spent, a stretch is longer than it need be, and still true.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from simulator.checker.judgement import Alarm, Claim
+from simulator.history import Operation
+
+Claimed = Callable[[Sequence[Operation]], Iterable[Claim]]
+"""What is claimed of operations that are judged alone."""
+
+MOST_JUDGED: Final = 1_000_000
+"""Operations judged again, all claims of a history together."""
+
+EACH_TIME: Final = 500
+"""What judging costs however few they are, in operations."""
+
+
+def alarms_of(claims: Sequence[tuple[Claim, ...]], claimed: Claimed) -> Iterator[Alarm]:
+    """An alarm for each entry of ``claims``: the first of its claims that can be proven alone."""
+    left = MOST_JUDGED
+    for place, ways in enumerate(claims):
+        share = left // (len(claims) - place)
+        search = _Search(claimed, share)
+        claim, stretch = search.proven(ways)
+        left -= share - search.left
+        yield Alarm(claim.kind, claim.message + claim.more, claim.calls, tuple(stretch))
+
+
+@dataclass(slots=True)
+class _Search:
+    """Looks for short proofs; ``left`` is how much may still be judged."""
+
+    claimed: Claimed
+    left: int
+
+    def proven(self, ways: Sequence[Claim]) -> tuple[Claim, Sequence[Operation]]:
+        bearing: Sequence[Operation] = ()
+        for claim in ways:
+            bearing = claim.bearing()
+            if not self._affords(bearing):
+                return claim, bearing
+            alone = self._alone(claim, bearing)
+            if alone is not None:
+                return claim, self._shortened(alone, bearing)
+        return ways[-1], bearing
+
+    def _affords(self, operations: Sequence[Operation]) -> bool:
+        return self.left >= EACH_TIME + len(operations)
+
+    def _alone(self, claim: Claim, operations: Sequence[Operation]) -> Claim | None:
+        """The same claim made of these operations alone, if it is."""
+        self.left -= EACH_TIME + len(operations)
+        found = (each for each in self.claimed(operations) if each.said == claim.said)
+        return next(found, None)
+
+    def _shortened(self, claim: Claim, stretch: Sequence[Operation]) -> Sequence[Operation]:
+        """Without whole calls, then without what followed in a call, then single operations.
+
+        Never parts of several calls at once: one part may speak for the claim and the other
+        against it, and together they would not be missed.
+        """
+        claim, stretch = self._without(claim, stretch, _by_call(stretch))
+        claim, stretch = self._without(claim, stretch, [call[1:] for call in _by_call(stretch)])
+        before = None
+        while before != len(stretch):
+            before = len(stretch)
+            claim, stretch = self._without(claim, stretch, [[each] for each in stretch])
+        return stretch
+
+    def _without(
+        self,
+        claim: Claim,
+        stretch: Sequence[Operation],
+        groups: Iterable[Sequence[Operation]],
+    ) -> tuple[Claim, Sequence[Operation]]:
+        """Leave out each group that can be."""
+        for group in groups:
+            gone = {id(each) for each in group}
+            rest = [each for each in stretch if id(each) not in gone]
+            if gone and self._affords(rest):
+                alone = self._alone(claim, rest)
+                if alone is not None and _no_stronger(alone, claim):
+                    claim, stretch = alone, rest
+        return claim, stretch
+
+
+def _no_stronger(one: Claim, other: Claim) -> bool:
+    return all(mine <= theirs for mine, theirs in zip(one.strength, other.strength, strict=True))
+
+
+def _by_call(stretch: Iterable[Operation]) -> list[list[Operation]]:
+    """The operations of each call."""
+    calls: dict[str, list[Operation]] = {}
+    for each in stretch:
+        if each.call_id is not None:
+            calls.setdefault(each.call_id, []).append(each)
+    return list(calls.values())
