@@ -41,11 +41,11 @@ class Admissions:
         for tenant, limit in scopes:
             claim = self._too_many(tenant, limit) or self._into_full(tenant, limit, decided)
             if claim is not None:
-                found.claims.append((claim,))
+                found.claims.append(claim)
         if self.limits.total is not None and self._reserves():
             claim = self._into_reserved(self.limits.total, decided)
             if claim is not None:
-                found.claims.append((claim,))
+                found.claims.append(claim)
         self._rejections(found)
 
     def _reserves(self) -> bool:
@@ -218,7 +218,7 @@ class Admissions:
         )
         for scope, wrong in checks:
             if wrong.any():
-                found.claims.append((self._false_rejection(scope, calls[wrong]),))
+                found.claims.append(self._false_rejection(scope, calls[wrong]))
 
     def _could_be_full(self, tenant: str | None, limit: Range | None, calls: Int64s) -> Bools:
         if limit is None:

@@ -110,7 +110,7 @@ def judge_answers(
         elif not explained:
             wrong.append(call)
     for call in wrong:
-        found.claims.append((_claim(columns, names, evidence, call),))
+        found.claims.append(_claim(columns, names, evidence, call))
 
 
 def _patterns(columns: Columns, order: Int64s, calls: int) -> tuple[Int64s, Bools]:
@@ -355,5 +355,6 @@ def _claim(columns: Columns, names: Names, evidence: Evidence, call: int) -> Cla
         f"{names.calls[call]}: no order of its {len(places) - unanswered} answered operations"
         f"{beside} explains the answers: {tail}",
         (names.calls[call],),
-        evidence.of(np.array([call])),
+        evidence.of_one(call),
+        indivisible=True,
     )

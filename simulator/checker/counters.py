@@ -4,7 +4,7 @@ A read takes effect at one instant between its invocation and its completion. Wh
 before it was invoked counts; what was invoked after it was completed does not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,7 +68,9 @@ def effects_of(windows: Windows) -> dict[str, Effect]:
 class CounterBounds:
     """Judges the reads of one stretch between restarts against what its calls allow.
 
-    ``base`` are the figures of a read before the first operation, zero where there was none;
+    ``first_call`` (none or one) was asked of before all others: a read after that is not where the
+    counters began, even where nothing else bears on it. ``base`` are the figures of a read before
+    the first operation, zero where there was none;
     ``unbounded_from_us``: from when others may have used the service.
     """
 
@@ -76,6 +78,7 @@ class CounterBounds:
     names: Names
     limits: LimitsOverTime
     evidence: Evidence
+    first_call: Int64s
     base: Mapping[Key, float]
     unbounded_from_us: int
     _effects: dict[str, Effect] = field(default_factory=dict)
@@ -104,13 +107,13 @@ class CounterBounds:
             (True, value < low - slack),
             (False, known & (value > high + slack)),
         ):
-            claims = list(self._growth_claims(key, readings, wrong, known, too_low))
-            if wrong.any():
+            claim = self._growth(key, readings, wrong, known, too_low)
+            if claim is not None:
+                found.claims.append(claim)
+            elif wrong.any():
                 first = int(np.argmax(wrong))
                 bound = int(low[first] if too_low else high[first])
-                claims.append(self._claim(key, readings[first], bound, too_low))
-            if claims:
-                found.claims.append(tuple(claims))
+                found.claims.append(self._claim(key, readings[first], bound, too_low))
         most = float(high[-1]) if known[-1] else None
         found.bounds.append(Bound(*key, float(low[-1]), most, readings[-1][1]))
 
@@ -232,7 +235,7 @@ class CounterBounds:
             _kind(name, too_low),
             f"{name} of {whose(tenant)} reads {value:.15g} at {read.low_us} us, and {must}",
             self._ids(calls),
-            self.evidence.of(calls, read.operation),
+            self.evidence.of(np.append(calls, self.first_call), read.operation),
             strength=strength,
         )
 
@@ -259,16 +262,16 @@ class CounterBounds:
         calls = self.slots.calls_of(tenant)
         return calls[shown[calls]]
 
-    def _growth_claims(
+    def _growth(
         self, key: Key, readings: Sequence[Reading], wrong: Bools, known: Bools, too_low: bool
-    ) -> Iterator[Claim]:
+    ) -> Claim | None:
         """A counter that grew by too little or too much from one read to a later one.
 
         Looked for between each read and the last one before it, and between the first read that
         is wrong in itself and the nearest before it: this takes the fewest operations to prove.
         """
         if key[1] in GAUGES or key[1] == ACTIVE_US:
-            return
+            return None
         sure, possible = self._counted(key)
         effect = self._effects[key[1]]
         low_us = np.array([read.low_us for read, _, _ in readings], np.int64)
@@ -298,7 +301,8 @@ class CounterBounds:
         for begin, end in dict.fromkeys(pairs):
             claim = self._growth_claim(key, readings[begin], readings[end], too_low)
             if claim is not None:
-                yield claim
+                return claim
+        return None
 
     def _growth_claim(
         self, key: Key, earlier: Reading, later: Reading, too_low: bool
@@ -325,7 +329,7 @@ class CounterBounds:
             f"{key[1]} of {whose(key[0])} grew by {grew:.15g}, from {earlier[1]:.15g} at "
             f"{begin.low_us} us to {later[1]:.15g} at {end.low_us} us, and {must} {bound}",
             self._ids(between),
-            self.evidence.of(between, begin.operation, end.operation),
+            self.evidence.of(np.append(between, self.first_call), begin.operation, end.operation),
         )
 
     def _ids(self, calls: Int64s) -> tuple[str, ...]:

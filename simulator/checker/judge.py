@@ -52,7 +52,7 @@ def check_history(
 
     def claimed(operations: Sequence[Operation]) -> Iterable[Claim]:
         alone, _ = _found(header, operations, FOREVER, tenants_known)
-        return (claim for claims in alone.claims for claim in claims)
+        return alone.claims
 
     columns = whole.columns
     if header.limit is None:
@@ -108,9 +108,8 @@ def _found(
         restarts_joined=spans,
         hidden_from_us=hidden_from_us,
     )
-    judge_snapshots(
-        whole.reads, _with_rows(whole.limits), Evidence(columns, operations, whole.frame), found
-    )
+    evidence = Evidence(columns, operations, restarts, whole.changes)
+    judge_snapshots(whole.reads, _with_rows(whole.limits), evidence, found)
     for before, after in pairwise(_edges(spans, whole.hidden_from_us)):
         _judge_stretch(whole, before, after, found)
     return found, whole
@@ -130,11 +129,6 @@ class _Whole:
     restarts: Sequence[Operation]
     restarts_joined: Sequence[tuple[int, int]]
     hidden_from_us: int
-
-    @property
-    def frame(self) -> tuple[Operation, ...]:
-        """What may bear on anything: changes of limits at any time, and restarts."""
-        return *self.changes, *self.restarts
 
     def deadlines_after(self, span: tuple[int, int]) -> HistoryDeadlines:
         """Those of the service since a restart, or, where two may have been the last, the shorter.
@@ -183,8 +177,8 @@ def _judge_stretch(
         {str(name): count for name, count in left_over.items()},
     )
     may_expire = deadlines != HistoryDeadlines()
-    frame = whole.frame if base is None else [*whole.frame, base.operation]
-    evidence = Evidence(columns, whole.operations, frame)
+    frame = whole.changes if base is None else (*whole.changes, base.operation)
+    evidence = Evidence(columns, whole.operations, whole.restarts, frame)
     Admissions(
         columns,
         whole.names,
@@ -201,9 +195,16 @@ def _judge_stretch(
         # Of two reads at once, others may have been counted between them in either order.
         since_us = base.low_us if whole.header.complete else base.high_us + 1
         reads = [each for each in reads if each is base or each.low_us >= since_us]
-    CounterBounds(slots, whole.names, whole.limits, evidence, figures, others_from_us).judge(
-        reads, found
-    )
+    begun_us = columns.low_us.min(initial=FOREVER)
+    CounterBounds(
+        slots,
+        whole.names,
+        whole.limits,
+        evidence,
+        columns.call[columns.low_us == begun_us][:1].astype(np.int64),
+        figures,
+        others_from_us,
+    ).judge(reads, found)
 
 
 def _with_rows(limits: LimitsOverTime) -> frozenset[str] | None:

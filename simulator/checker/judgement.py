@@ -1,24 +1,42 @@
 """What the checker says: alarms with their proof, bounds of counters, and what was not judged."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, Final
 
 from simulator.history import Operation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alarm:
-    """Something a sound service cannot have done.
-
-    ``calls`` are the ids of the calls concerned and ``stretch`` the operations that prove it, in
-    order of invocation: within them no choice of instants gives the answers they were given.
-    """
+    """Something a sound service cannot have done. ``calls`` are the ids of the calls concerned."""
 
     kind: str
     message: str
     calls: tuple[str, ...]
-    stretch: tuple[Operation, ...]
+    prove: Callable[[], tuple[Operation, ...]] = field(repr=False, compare=False)
+
+    @cached_property
+    def stretch(self) -> tuple[Operation, ...]:
+        """The operations that prove it, in order of invocation.
+
+        Within them no choice of instants gives the answers they were given. Judged alone under the
+        same header they raise the same alarm, with the same figures. Looked for when first asked
+        for, which may take a second or so; ``simulator/checker/proof.py`` says how.
+        """
+        return self.prove()
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """As JSON types."""
+        import msgspec
+
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "calls": list(self.calls),
+            "stretch": msgspec.to_builtins(self.stretch),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +47,7 @@ class Claim:
     ``more`` is told beside it and not proven. ``bearing`` gives, in order of invocation, at least
     all operations that speak for or against it. Where the claim holds throughout a window and not
     at one instant, ``strength`` says how strongly: by how much, summed over the window.
+    One that is ``indivisible`` is about all that bears on it, so that nothing can be left out.
     """
 
     kind: str
@@ -37,9 +56,11 @@ class Claim:
     bearing: Callable[[], tuple[Operation, ...]]
     more: str = ""
     strength: tuple[int, ...] = ()
+    indivisible: bool = False
 
     @property
     def said(self) -> tuple[str, str]:
+        """What makes two claims the same."""
         return self.kind, self.message
 
 
@@ -88,18 +109,19 @@ class HistoryJudgement:
         """As JSON types."""
         import msgspec
 
-        document: dict[str, Any] = msgspec.to_builtins(self)
-        return document
+        document: dict[str, Any] = {
+            each.name: msgspec.to_builtins(getattr(self, each.name))
+            for each in fields(self)
+            if each.name != "alarms"
+        }
+        return {"alarms": [alarm.to_dict() for alarm in self.alarms], **document}
 
 
 @dataclass(slots=True)
 class Findings:
-    """Collects claims, bounds and notes while a history is judged.
+    """Collects claims, bounds and notes while a history is judged."""
 
-    Each of ``claims`` becomes one alarm: several ways to say it, the shortest to prove first.
-    """
-
-    claims: list[tuple[Claim, ...]]
+    claims: list[Claim]
     bounds: list[Bound]
     notes: list[str]
 

@@ -9,6 +9,7 @@ amount for a whole history; where it is spent, a stretch is longer than it need 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from simulator.checker.judgement import Alarm, Claim
@@ -24,34 +25,27 @@ EACH_TIME: Final = 500
 """What judging costs however few they are, in operations."""
 
 
-def alarms_of(claims: Sequence[tuple[Claim, ...]], claimed: Claimed) -> Iterator[Alarm]:
-    """An alarm for each entry of ``claims``: the first of its claims that can be proven alone."""
-    left = MOST_JUDGED
-    for place, ways in enumerate(claims):
-        share = left // (len(claims) - place)
-        search = _Search(claimed, share)
-        claim, stretch = search.proven(ways)
-        left -= share - search.left
-        yield Alarm(claim.kind, claim.message + claim.more, claim.calls, tuple(stretch))
+def alarms_of(claims: Sequence[Claim], claimed: Claimed) -> Iterator[Alarm]:
+    """An alarm for each claim."""
+    divisible = sum(not claim.indivisible for claim in claims)
+    for claim in claims:
+        prove = claim.bearing
+        if not claim.indivisible:
+            prove = partial(_Search(claimed, MOST_JUDGED // divisible).proof, claim)
+        yield Alarm(claim.kind, claim.message + claim.more, claim.calls, prove)
 
 
 @dataclass(slots=True)
 class _Search:
-    """Looks for short proofs; ``left`` is how much may still be judged."""
+    """Looks for a short proof; ``left`` is how much may still be judged."""
 
     claimed: Claimed
     left: int
 
-    def proven(self, ways: Sequence[Claim]) -> tuple[Claim, Sequence[Operation]]:
-        bearing: Sequence[Operation] = ()
-        for claim in ways:
-            bearing = claim.bearing()
-            if not self._affords(bearing):
-                return claim, bearing
-            alone = self._alone(claim, bearing)
-            if alone is not None:
-                return claim, self._shortened(alone, bearing)
-        return ways[-1], bearing
+    def proof(self, claim: Claim) -> tuple[Operation, ...]:
+        bearing = claim.bearing()
+        alone = self._alone(claim, bearing) if self._affords(bearing) else None
+        return bearing if alone is None else tuple(self._shortened(alone, bearing))
 
     def _affords(self, operations: Sequence[Operation]) -> bool:
         return self.left >= EACH_TIME + len(operations)

@@ -90,7 +90,7 @@ def judge_snapshots(
             if law not in broken:
                 broken.add(law)
                 bearing = evidence.of(NO_CALLS, read.operation)
-                found.claims.append((Claim("law_broken", f"{law}: {calls}", (), bearing),))
+                found.claims.append(Claim("law_broken", f"{law}: {calls}", (), bearing))
 
 
 def _broken_laws(read: Read, configured: frozenset[str] | None) -> Iterable[tuple[str, str]]:
@@ -155,7 +155,7 @@ def judge_growth(reads: Sequence[Read], evidence: Evidence, found: Findings) -> 
                 (),
                 evidence.of(NO_CALLS, before[1].operation, read.operation),
             )
-            found.claims.append((claim,))
+            found.claims.append(claim)
 
 
 def whose(tenant: str | None) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from simulator.checker.columns import Columns
+from simulator.checker.columns import FAILED, Columns
 from simulator.history import Operation
 from simulator.trace import Int64s
 
@@ -15,15 +15,20 @@ NO_CALLS: Final = np.empty(0, np.int64)
 class Evidence:
     """Finds the operations of calls again, by call.
 
-    ``frame`` bears on every claim: changes of limits, restarts, the read that says where the
-    counters began.
+    ``restarts`` bear on every claim, and ``frame`` on all that are about more than one call:
+    changes of limits, and the read that says where the counters began.
     """
 
     def __init__(
-        self, columns: Columns, operations: Sequence[Operation], frame: Sequence[Operation]
+        self,
+        columns: Columns,
+        operations: Sequence[Operation],
+        restarts: Sequence[Operation],
+        frame: Sequence[Operation],
     ) -> None:
         self._columns = columns
         self._operations = operations
+        self._restarts = restarts
         self._frame = frame
         self._order: Int64s | None = None
         self._starts = np.empty(0, np.int64)
@@ -45,11 +50,23 @@ class Evidence:
         """
 
         def bearing() -> tuple[Operation, ...]:
-            rows = [self._columns.row[self.places(call)] for call in calls.tolist()]
-            own = [self._operations[row] for each in rows for row in each.tolist()]
-            return in_order([*own, *self._frame, *reads])
+            own = [each for call in calls.tolist() for each in self._at(self.places(call))]
+            return in_order([*own, *self._restarts, *self._frame, *reads])
 
         return bearing
+
+    def of_one(self, call: int) -> Callable[[], tuple[Operation, ...]]:
+        """What gives all that was asked of one call, and did not fail to arrive."""
+
+        def bearing() -> tuple[Operation, ...]:
+            places = self.places(call)
+            arrived = places[self._columns.result[places] != FAILED]
+            return in_order([*self._at(arrived), *self._restarts])
+
+        return bearing
+
+    def _at(self, places: Int64s) -> list[Operation]:
+        return [self._operations[row] for row in self._columns.row[places].tolist()]
 
 
 def in_order(operations: Iterable[Operation]) -> tuple[Operation, ...]:

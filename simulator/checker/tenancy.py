@@ -70,4 +70,4 @@ def judge_tenancy(
                 evidence.of(np.array([first])),
                 more_like_it(len(wrong)),
             )
-            found.claims.append((claim,))
+            found.claims.append(claim)
