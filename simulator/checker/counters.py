@@ -272,6 +272,9 @@ class CounterBounds:
         """
         if key[1] in GAUGES or key[1] == ACTIVE_US:
             return None
+        if not too_low and self._left_over(key):
+            # Calls from before the history may count at any time; only its beginning tells of them.
+            return None
         sure, possible = self._counted(key)
         effect = self._effects[key[1]]
         low_us = np.array([read.low_us for read, _, _ in readings], np.int64)
@@ -292,7 +295,7 @@ class CounterBounds:
             most = np.searchsorted(
                 np.sort(effect.low_us[possible]), high_us[later], side="right"
             ) - np.searchsorted(np.sort(effect.high_us[past]), low_us[earlier], side="left")
-            off = np.flatnonzero(known[later] & (grew > most + self._left_over(key)))
+            off = np.flatnonzero(known[later] & (grew > most))
         pairs = [(int(earlier[place]), int(later[place])) for place in off[:1].tolist()]
         if wrong.any():
             first = int(np.argmax(wrong))
@@ -319,8 +322,7 @@ class CounterBounds:
         else:
             past = effect.sure[possible] & (effect.high_us[possible] < begin.low_us)
             between = possible[(effect.low_us[possible] <= end.high_us) & ~past]
-            bound = len(between) + self._left_over(key)
-            wrong = grew > bound
+            bound, wrong = len(between), grew > len(between)
         if not wrong:
             return None
         must = "must have grown by at least" if too_low else "can have grown by at most"
@@ -329,7 +331,12 @@ class CounterBounds:
             f"{key[1]} of {whose(key[0])} grew by {grew:.15g}, from {earlier[1]:.15g} at "
             f"{begin.low_us} us to {later[1]:.15g} at {end.low_us} us, and {must} {bound}",
             self._ids(between),
-            self.evidence.of(np.append(between, self.first_call), begin.operation, end.operation),
+            self.evidence.of(
+                np.append(between, self.first_call),
+                begin.operation,
+                end.operation,
+                since_base=False,
+            ),
         )
 
     def _ids(self, calls: Int64s) -> tuple[str, ...]:

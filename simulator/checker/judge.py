@@ -108,7 +108,7 @@ def _found(
         restarts_joined=spans,
         hidden_from_us=hidden_from_us,
     )
-    evidence = Evidence(columns, operations, restarts, whole.changes)
+    evidence = Evidence(columns, operations, restarts, whole.changes, None)
     judge_snapshots(whole.reads, _with_rows(whole.limits), evidence, found)
     for before, after in pairwise(_edges(spans, whole.hidden_from_us)):
         _judge_stretch(whole, before, after, found)
@@ -177,8 +177,13 @@ def _judge_stretch(
         {str(name): count for name, count in left_over.items()},
     )
     may_expire = deadlines != HistoryDeadlines()
-    frame = whole.changes if base is None else (*whole.changes, base.operation)
-    evidence = Evidence(columns, whole.operations, whole.restarts, frame)
+    evidence = Evidence(
+        columns,
+        whole.operations,
+        whole.restarts,
+        whole.changes,
+        None if base is None else base.operation,
+    )
     Admissions(
         columns,
         whole.names,

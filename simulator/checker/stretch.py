@@ -15,8 +15,8 @@ NO_CALLS: Final = np.empty(0, np.int64)
 class Evidence:
     """Finds the operations of calls again, by call.
 
-    ``restarts`` bear on every claim, and ``frame`` on all that are about more than one call:
-    changes of limits, and the read that says where the counters began.
+    ``restarts`` bear on every claim, ``changes`` of limits on all that are about more than one
+    call, and ``base``, the read that says where the counters began, on most of those.
     """
 
     def __init__(
@@ -24,12 +24,14 @@ class Evidence:
         columns: Columns,
         operations: Sequence[Operation],
         restarts: Sequence[Operation],
-        frame: Sequence[Operation],
+        changes: Sequence[Operation],
+        base: Operation | None,
     ) -> None:
         self._columns = columns
         self._operations = operations
         self._restarts = restarts
-        self._frame = frame
+        self._changes = changes
+        self._base = [] if base is None else [base]
         self._order: Int64s | None = None
         self._starts = np.empty(0, np.int64)
 
@@ -43,15 +45,18 @@ class Evidence:
             )
         return self._order[self._starts[call] : self._starts[call + 1]]
 
-    def of(self, calls: Int64s, *reads: Operation) -> Callable[[], tuple[Operation, ...]]:
-        """What gives all operations of calls, the frame, and some reads.
+    def of(
+        self, calls: Int64s, *reads: Operation, since_base: bool = True
+    ) -> Callable[[], tuple[Operation, ...]]:
+        """What gives all operations of calls, some reads, and what bears on all.
 
         All: a late answer may show that an early request had no effect, or none yet.
         """
+        base = self._base if since_base else []
 
         def bearing() -> tuple[Operation, ...]:
             own = [each for call in calls.tolist() for each in self._at(self.places(call))]
-            return in_order([*own, *self._restarts, *self._frame, *reads])
+            return in_order([*own, *self._restarts, *self._changes, *base, *reads])
 
         return bearing
 

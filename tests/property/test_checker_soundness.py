@@ -122,17 +122,3 @@ def test_a_broken_controller_is_caught_for_what_it_does(controller: BrokenContro
 
 def test_every_name_is_one_of_the_gallery() -> None:
     assert set(SHOWS) <= {controller.name for controller in GALLERY}
-
-
-@given(seeds, st.sampled_from([name for name in SHOWS if SHOWS[name] == "over_admission"]))
-@settings(max_examples=100, deadline=None)
-def test_the_stretch_of_an_alarm_proves_it_by_itself(seed: int, name: str) -> None:
-    """Admissions above a limit are proven by their own operations, without the rest."""
-    broken = next(each for each in GALLERY if each.name == name)
-    history = Play(seed, broken.factory).history()
-    if any(each.op == "restart" for each in history.operations):
-        return
-    for alarm in check_history(history).alarms:
-        if alarm.kind == "over_admission":
-            alone = check_history(History(history.header, alarm.stretch))
-            assert "over_admission" in {each.kind for each in alone.alarms}
