@@ -57,18 +57,26 @@ class _Search:
         return next(found, None)
 
     def _shortened(self, claim: Claim, stretch: Sequence[Operation]) -> Sequence[Operation]:
-        """Without whole calls, then without what followed in a call, then single operations.
+        """Without whole calls, then what followed in a call, then single requests, then the frame.
 
         Never parts of several calls at once: one part may speak for the claim and the other
-        against it, and together they would not be missed.
+        against it, and together they would not be missed. For the same reason changes of limits
+        are tried once, the last first: what a later one made void may go, and not both. A restart
+        that a request overlaps stays, since nobody knows on which side of it that took effect.
         """
         claim, stretch = self._without(claim, stretch, _by_call(stretch))
         claim, stretch = self._without(claim, stretch, [call[1:] for call in _by_call(stretch)])
-        before = None
+        bearing, before = stretch, None
         while before != len(stretch):
             before = len(stretch)
-            claim, stretch = self._without(claim, stretch, [[each] for each in stretch])
-        return stretch
+            asked = [[each] for each in stretch if each.call_id is not None]
+            claim, stretch = self._without(claim, stretch, asked)
+        frame = [
+            [each]
+            for each in reversed(stretch)
+            if each.call_id is None and not (each.op == "restart" and _overlapped(each, bearing))
+        ]
+        return self._without(claim, stretch, frame)[1]
 
     def _without(
         self,
@@ -98,3 +106,13 @@ def _by_call(stretch: Iterable[Operation]) -> list[list[Operation]]:
         if each.call_id is not None:
             calls.setdefault(each.call_id, []).append(each)
     return list(calls.values())
+
+
+def _overlapped(restart: Operation, operations: Iterable[Operation]) -> bool:
+    end_us = restart.invoke_us if restart.complete_us is None else restart.complete_us
+    return any(
+        each.invoke_us <= end_us
+        and (each.complete_us is None or each.complete_us >= restart.invoke_us)
+        for each in operations
+        if each.op not in ("restart", "limits")
+    )
