@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.checker.columns import REJECTED_CAPACITY, Bools, Columns, Names
-from simulator.checker.judgement import Alarm, Findings
+from simulator.checker.judgement import Claim, Findings, more_like_it
 from simulator.checker.limits import LimitsOverTime, Range
 from simulator.checker.slots import Slots, beyond
 from simulator.checker.steps import FOREVER, UNLIMITED, Steps, greatest_among
-from simulator.checker.stretch import Evidence, in_order
-from simulator.history import Operation
+from simulator.checker.stretch import Evidence
+from simulator.checker.windows import first_over
 from simulator.trace import Int64s
 
 
@@ -26,7 +26,6 @@ class Admissions:
     names: Names
     slots: Slots
     limits: LimitsOverTime
-    changes: tuple[Operation, ...]
     evidence: Evidence
     others_from_us: int
 
@@ -40,13 +39,13 @@ class Admissions:
             if int(ranges.cap.least.values.min()) < UNLIMITED:
                 scopes.append((name, ranges.cap))
         for tenant, limit in scopes:
-            alarm = self._too_many(tenant, limit) or self._into_full(tenant, limit, decided)
-            if alarm is not None:
-                found.alarms.append(alarm)
+            claim = self._too_many(tenant, limit) or self._into_full(tenant, limit, decided)
+            if claim is not None:
+                found.claims.append(claim)
         if self.limits.total is not None and self._reserves():
-            alarm = self._into_reserved(self.limits.total, decided)
-            if alarm is not None:
-                found.alarms.append(alarm)
+            claim = self._into_reserved(self.limits.total, decided)
+            if claim is not None:
+                found.claims.append(claim)
         self._rejections(found)
 
     def _reserves(self) -> bool:
@@ -57,7 +56,7 @@ class Admissions:
 
     # --- over-admission -----------------------------------------------------------------------
 
-    def _too_many(self, tenant: str | None, limit: Range) -> Alarm | None:
+    def _too_many(self, tenant: str | None, limit: Range) -> Claim | None:
         """More calls certainly held at once than any limit allowed when the last one got in.
 
         Of calls that hold a slot at one instant, the one admitted last found all the others
@@ -84,23 +83,23 @@ class Admissions:
         held = calls[(high <= instant) & (over > instant)]
         return self._over_admission(tenant, int(most[proven[0]]), held, instant)
 
-    def _over_admission(self, tenant: str | None, most: int, held: Int64s, instant: int) -> Alarm:
+    def _over_admission(self, tenant: str | None, most: int, held: Int64s, instant: int) -> Claim:
         admitted = self.slots.windows.admitted
         by_low = held[np.argsort(admitted.low_us[held], kind="stable")]
         shown = by_low[len(by_low) - most - 1 :]
-        ids = self._ids(shown)
-        return Alarm(
+        others = len(held) - len(shown)
+        return Claim(
             kind="over_admission",
             message=(
-                f"{len(held)} calls certainly hold a slot{_of(tenant)} right after {instant} us, "
-                f"and the greatest limit possibly in force was {most}; "
-                f"the last {len(shown)} of them prove it"
+                f"{len(shown)} calls certainly hold a slot{_of(tenant)} right after {instant} us, "
+                f"and the greatest limit possibly in force was {most}"
             ),
-            calls=ids,
-            stretch=self._stretch(shown, instant),
+            calls=self._ids(shown),
+            bearing=self.evidence.of(shown),
+            more=f" ({others} more hold one then)" if others else "",
         )
 
-    def _into_full(self, tenant: str | None, limit: Range, decided: Int64s) -> Alarm | None:
+    def _into_full(self, tenant: str | None, limit: Range, decided: Int64s) -> Claim | None:
         """A call admitted although the scope was full throughout its admission."""
         admitted = self.slots.windows.admitted
         if tenant is not None:
@@ -111,23 +110,26 @@ class Admissions:
         wrong = decided[excess.least(low, high) >= 0]
         if not len(wrong):
             return None
-        call = int(wrong[np.argmin(admitted.high_us[wrong])])
+        call = first_over(admitted, wrong, self.names)
         window = (int(admitted.low_us[call]), int(admitted.high_us[call]))
-        holding = self._surely_holding(tenant, *window)
-        return Alarm(
+        holding = np.append(self._surely_holding(tenant, *window), call)
+        taken = int(self.slots.surely(tenant).least(*_windows(window))[0])
+        return Claim(
             kind="over_admission",
             message=(
                 f"{self.names.calls[call]} was admitted between {window[0]} and {window[1]} us "
-                f"although every slot{_of(tenant)} was certainly taken throughout"
-                f"{_more(len(wrong))}"
+                f"although every slot{_of(tenant)} was certainly taken throughout, "
+                f"at least {taken}"
             ),
-            calls=self._ids(np.append(holding, call)),
-            stretch=self._stretch(np.append(holding, call), window[1]),
+            calls=self._ids(holding),
+            bearing=self.evidence.of(holding),
+            more=more_like_it(len(wrong)),
+            strength=(excess.area(*window),),
         )
 
     # --- reservations -------------------------------------------------------------------------
 
-    def _into_reserved(self, total: Range, decided: Int64s) -> Alarm | None:
+    def _into_reserved(self, total: Range, decided: Int64s) -> Claim | None:
         """A call admitted beyond its own minimum although every free slot was kept for others."""
         admitted = self.slots.windows.admitted
         committed = beyond(self.slots.committed(self.limits, "surely"), total, least=True)
@@ -135,32 +137,41 @@ class Admissions:
         # Where no slot was free at all it is no reservation that was given away.
         taken = beyond(self.slots.surely(None), total, least=True).least(low, high) >= 0
         full = (committed.least(low, high) >= 0) & ~taken
+        given_away = [np.empty(0, np.int64)]
         for name in self.slots.tenants:
             ranges = self.limits.tenants.get(name)
             if ranges is None:
                 continue
             own = decided[full & (self.names.tenant_of[decided] == self.slots.tenants.index(name))]
             beyond_own = beyond(self.slots.surely(name), ranges.reserved, least=True)
-            wrong = own[beyond_own.least(admitted.low_us[own], admitted.high_us[own]) >= 0]
-            if len(wrong):
-                return self._given_away(int(wrong[np.argmin(admitted.high_us[wrong])]), name)
-        return self._too_much_committed(total)
+            given_away.append(
+                own[beyond_own.least(admitted.low_us[own], admitted.high_us[own]) >= 0]
+            )
+        wrong = np.concatenate(given_away)
+        if not len(wrong):
+            return self._too_much_committed(total)
+        return self._given_away(wrong, committed)
 
-    def _given_away(self, call: int, tenant: str) -> Alarm:
+    def _given_away(self, wrong: Int64s, committed: Steps) -> Claim:
         admitted = self.slots.windows.admitted
+        call = first_over(admitted, wrong, self.names)
+        tenant = self.names.tenants[self.names.tenant_of[call]]
         window = (int(admitted.low_us[call]), int(admitted.high_us[call]))
         holding = np.append(self._surely_holding(None, *window), call)
-        return Alarm(
+        own = beyond(self.slots.surely(tenant), self.limits.tenants[tenant].reserved, least=True)
+        return Claim(
             kind="reservation_given_away",
             message=(
                 f"{self.names.calls[call]} of {tenant} was admitted between {window[0]} and "
                 f"{window[1]} us although every free slot was reserved for other tenants"
             ),
             calls=self._ids(holding),
-            stretch=self._stretch(holding, window[1]),
+            bearing=self.evidence.of(holding),
+            more=more_like_it(len(wrong)),
+            strength=(committed.area(*window), own.area(*window)),
         )
 
-    def _too_much_committed(self, total: Range) -> Alarm | None:
+    def _too_much_committed(self, total: Range) -> Claim | None:
         """Under limits that never change, slots in use and reserved never exceed the total."""
         if not (total.fixed and all(each.reserved.fixed for each in self.limits.tenants.values())):
             return None
@@ -172,7 +183,7 @@ class Admissions:
         admitted, released = self.slots.windows.admitted, self.slots.windows.released
         over = np.where(released.possible, released.low_us, FOREVER)
         held = np.flatnonzero(admitted.sure & (admitted.high_us <= instant) & (over > instant))
-        return Alarm(
+        return Claim(
             kind="reservation_given_away",
             message=(
                 f"right after {instant} us the slots in use and those reserved for tenants that "
@@ -180,7 +191,7 @@ class Admissions:
                 f", more than the limit {int(total.least.values[0])}"
             ),
             calls=self._ids(held),
-            stretch=self._stretch(held, instant),
+            bearing=self.evidence.of(held),
         )
 
     # --- false rejections ---------------------------------------------------------------------
@@ -212,7 +223,7 @@ class Admissions:
         )
         for scope, wrong in checks:
             if wrong.any():
-                found.alarms.append(self._false_rejection(scope, calls[wrong]))
+                found.claims.append(self._false_rejection(scope, calls[wrong]))
 
     def _could_be_full(self, tenant: str | None, limit: Range | None, calls: Int64s) -> Bools:
         if limit is None:
@@ -241,15 +252,16 @@ class Admissions:
                 could[own] &= beyond_own.greatest(low[own], high[own]) >= 0
         return could
 
-    def _false_rejection(self, scope: str, calls: Int64s) -> Alarm:
+    def _false_rejection(self, scope: str, calls: Int64s) -> Claim:
         rejected = self.slots.windows.rejected_capacity
-        call = int(calls[np.argmin(rejected.high_us[calls])])
+        call = first_over(rejected, calls, self.names)
         tenant = self.names.tenants[self.names.tenant_of[call]]
         low, high = int(rejected.low_us[call]), int(rejected.high_us[call])
         in_scope = tenant if scope == "tenant" else None
         holding = self._possibly_holding(in_scope, low, high)
-        window = np.array([low]), np.array([high])
-        most = int(self.slots.possibly(in_scope).greatest(*window)[0])
+        window = _windows((low, high))
+        possibly = self.slots.possibly(in_scope)
+        most = int(possibly.greatest(*window)[0])
         limit: Steps | None = None
         if scope == "tenant":
             ranges = self.limits.of_tenant(tenant)
@@ -258,15 +270,21 @@ class Admissions:
             limit = self.limits.total.least
         least = None if limit is None else int(limit.least(*window)[0])
         under = "" if least is None or least >= UNLIMITED else f" of at least {least}"
-        return Alarm(
+        return Claim(
             kind="false_rejection",
             message=(
                 f"{self.names.calls[call]} was rejected between {low} and {high} us "
                 f"({_scope_words(scope, tenant)}) although at most {most} slots{under}"
-                f"{_of(in_scope)} can have been in use at any instant of it{_more(len(calls))}"
+                f"{_of(in_scope)} can have been in use at any instant of it"
             ),
             calls=self._ids(np.array([call])),
-            stretch=self._stretch(np.append(holding, call), high),
+            bearing=self.evidence.of(np.append(holding, call)),
+            more=more_like_it(len(calls)),
+            strength=(
+                -possibly.area(low, high),
+                0 if limit is None else limit.area(low, high),
+                -self.slots.committed(self.limits, "possibly").area(low, high),
+            ),
         )
 
     # --- the calls concerned ------------------------------------------------------------------
@@ -287,18 +305,13 @@ class Admissions:
     def _ids(self, calls: Int64s) -> tuple[str, ...]:
         return tuple(self.names.calls[call] for call in calls.tolist())
 
-    def _stretch(self, calls: Int64s, until_us: int) -> tuple[Operation, ...]:
-        changes = [change for change in self.changes if change.invoke_us <= until_us]
-        admitted_us = self.slots.windows.admitted.high_us
-        return in_order([*self.evidence.of_calls(calls.tolist(), until_us, admitted_us), *changes])
-
 
 def _of(tenant: str | None) -> str:
     return "" if tenant is None else f" of {tenant}"
 
 
-def _more(count: int) -> str:
-    return f" ({count - 1} more like it)" if count > 1 else ""
+def _windows(window: tuple[int, int]) -> tuple[Int64s, Int64s]:
+    return np.array([window[0]]), np.array([window[1]])
 
 
 def _scope_words(scope: str, tenant: str) -> str:

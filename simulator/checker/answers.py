@@ -39,8 +39,8 @@ from simulator.checker.columns import (
     Columns,
     Names,
 )
-from simulator.checker.judgement import Alarm, Findings
-from simulator.checker.stretch import Evidence, in_order
+from simulator.checker.judgement import Claim, Findings
+from simulator.checker.stretch import Evidence
 from simulator.trace import Int64s
 
 MOST_TRIED: Final = 20_000
@@ -110,7 +110,7 @@ def judge_answers(
         elif not explained:
             wrong.append(call)
     for call in wrong:
-        found.alarms.append(_alarm(columns, names, evidence, call))
+        found.claims.append(_claim(columns, names, evidence, call))
 
 
 def _patterns(columns: Columns, order: Int64s, calls: int) -> tuple[Int64s, Bools]:
@@ -341,17 +341,20 @@ def _ended(call: _Call, answer: tuple[int, int, bool] | None) -> Iterator[_Call]
             yield replace(call, stands="over", end=end)
 
 
-def _alarm(columns: Columns, names: Names, evidence: Evidence, call: int) -> Alarm:
+def _claim(columns: Columns, names: Names, evidence: Evidence, call: int) -> Claim:
+    """All that was asked of the call bears on it: an order that explains it may need any of it."""
     places = evidence.places(call)
+    places = places[columns.result[places] != FAILED]
     flags, result = columns.flags[places], columns.result[places]
     lost = bool(((result == REFUSED) & (flags & IS_UNKNOWN_CALL > 0)).any())
     tail = "the service does not know it at some point" if lost else "they contradict one another"
     unanswered = int((result == INDEFINITE).sum())
     beside = f" and {unanswered} without an answer" if unanswered else ""
-    return Alarm(
+    return Claim(
         "lost_call" if lost else "contradiction",
         f"{names.calls[call]}: no order of its {len(places) - unanswered} answered operations"
         f"{beside} explains the answers: {tail}",
         (names.calls[call],),
-        in_order(evidence.all_of(call)),
+        evidence.of_one(call),
+        indivisible=True,
     )

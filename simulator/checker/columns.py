@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.checker.steps import FOREVER
-from simulator.history import CALL_OPS, OPS, History, Operation
+from simulator.history import CALL_OPS, OPS, Operation
 from simulator.trace import Int8s, Int32s, Int64s
 
 Bools = npt.NDArray[np.bool_]
@@ -96,9 +96,10 @@ class Names:
     tenant_of: Int32s
 
 
-def columns_of(history: History) -> tuple[Columns, Names, dict[str, list[int]]]:
+def columns_of(
+    operations: Sequence[Operation],
+) -> tuple[Columns, Names, dict[str, list[int]]]:
     """The operations on calls as columns, their names, and the places of all other operations."""
-    operations = history.operations
     ops = np.fromiter((OP[each.op] for each in operations), np.int8, len(operations))
     others = {
         name: np.flatnonzero(ops == OP[name]).tolist() for name in ("limits", "read", "restart")

@@ -11,15 +11,14 @@ from typing import Final
 import numpy as np
 
 from service.calls import COUNTER_NAMES, MINUTES_PROCESSED, UNKNOWN_TENANT, Counter
-from simulator.checker.columns import ACCEPT, END, OFFER, REFER, START, Bools, Names
-from simulator.checker.judgement import Alarm, Bound, Findings
+from simulator.checker.columns import Bools, Names
+from simulator.checker.judgement import Bound, Claim, Findings
 from simulator.checker.limits import LimitsOverTime
-from simulator.checker.reads import GAUGES, IN_USE, Key, Read, in_microseconds
+from simulator.checker.reads import GAUGES, IN_USE, Key, Read, in_microseconds, whose
 from simulator.checker.slots import Slots
-from simulator.checker.steps import FOREVER
-from simulator.checker.stretch import Evidence, in_order
+from simulator.checker.steps import FOREVER, Steps
+from simulator.checker.stretch import Evidence
 from simulator.checker.windows import CLOCK_RATE_TOLERANCE, Effect, Windows
-from simulator.history import OPS, Operation
 from simulator.trace import Int64s
 
 ACTIVE_US: Final = COUNTER_NAMES[Counter.ACTIVE_US_TOTAL]
@@ -28,28 +27,8 @@ TRUNCATION_US: Final = 2
 
 NEAREST_READS: Final = 20
 """Earlier reads tried, from the nearest, for one after which the figure already went wrong."""
-
-_CHANGED_BY: Final[Mapping[str, tuple[int, ...]]] = {
-    COUNTER_NAMES[Counter.OFFERED_CALLS]: (OFFER,),
-    COUNTER_NAMES[Counter.REJECTED_CALLS_CAPACITY]: (OFFER,),
-    COUNTER_NAMES[Counter.REJECTED_CALLS_TENANT_NOT_CONFIGURED]: (OFFER,),
-    COUNTER_NAMES[Counter.ACCEPTED_CALLS]: (OFFER, ACCEPT),
-    COUNTER_NAMES[Counter.REJECTED_CALLS_INSTRUCTIONS_MISSING]: (OFFER, ACCEPT),
-    COUNTER_NAMES[Counter.INSTRUCTIONS_DB_ERRORS]: (OFFER, ACCEPT),
-    COUNTER_NAMES[Counter.FALLBACK_INSTRUCTIONS_USED]: (OFFER, ACCEPT),
-    COUNTER_NAMES[Counter.STARTED_CALLS]: (START,),
-    COUNTER_NAMES[Counter.REFERRED_CALLS]: (REFER,),
-    COUNTER_NAMES[Counter.ENDED_CALLS]: (END,),
-    COUNTER_NAMES[Counter.FAILED_CALLS]: (END,),
-    COUNTER_NAMES[Counter.ABANDONED_PENDING]: (END,),
-    COUNTER_NAMES[Counter.ABANDONED_ACCEPTED]: (END,),
-    COUNTER_NAMES[Counter.ACTIVE_CALLS]: (START, END),
-    ACTIVE_US: (START, END),
-    IN_USE: (OFFER, ACCEPT, END),
-}
-
-_TOLD_EARLY: Final = ("accepted", "rejected")
-"""Decisions on an offer that are otherwise those on an accept."""
+Reading = tuple[Read, float, float]
+"""A read, a figure of it in the units of its bounds, and how far rounding may have moved it."""
 
 _OF_UNKNOWN_TOO: Final = (
     COUNTER_NAMES[Counter.OFFERED_CALLS],
@@ -89,23 +68,25 @@ def effects_of(windows: Windows) -> dict[str, Effect]:
 class CounterBounds:
     """Judges the reads of one stretch between restarts against what its calls allow.
 
-    ``base`` are the figures of ``base_read``, a read before the first operation; zero where there
-    was none. ``unbounded_from_us``: from when others may have used the service.
+    ``first_call`` (none or one) was asked of before all others: a read after that is not where the
+    counters began, even where nothing else bears on it. ``base`` are the figures of a read before
+    the first operation, zero where there was none;
+    ``unbounded_from_us``: from when others may have used the service.
     """
 
     slots: Slots
     names: Names
     limits: LimitsOverTime
     evidence: Evidence
+    first_call: Int64s
     base: Mapping[Key, float]
-    base_read: Read | None
     unbounded_from_us: int
     _effects: dict[str, Effect] = field(default_factory=dict)
     _configured: dict[bool, Bools] = field(default_factory=dict)
 
     def judge(self, reads: Sequence[Read], found: Findings) -> None:
         self._effects = effects_of(self.slots.windows)
-        by_key: dict[Key, list[tuple[Read, float, float]]] = {}
+        by_key: dict[Key, list[Reading]] = {}
         for read in reads:
             for key, value in read.figures.items():
                 unit, figure, slack = in_microseconds(key, value)
@@ -115,51 +96,63 @@ class CounterBounds:
         for key, readings in by_key.items():
             self._judge_key(key, readings, found)
 
-    def _judge_key(
-        self, key: Key, readings: Sequence[tuple[Read, float, float]], found: Findings
-    ) -> None:
+    def _judge_key(self, key: Key, readings: Sequence[Reading], found: Findings) -> None:
         low_us = np.array([read.low_us for read, _, _ in readings], np.int64)
         high_us = np.array([read.high_us for read, _, _ in readings], np.int64)
         low, high = self._bounds(key, low_us, high_us)
         known = high_us < self.unbounded_from_us
-        for place, (read, value, slack) in enumerate(readings):
-            least, most = float(low[place]), float(high[place]) if known[place] else None
-            if place == len(readings) - 1:
-                found.bounds.append(Bound(*key, least, most, value))
-            too_low = value < least - slack
-            if too_low or (most is not None and value > most + slack):
-                found.alarms.append(self._alarm(key, read, value, least, most, readings, too_low))
-                return
+        value = np.array([value for _, value, _ in readings])
+        slack = np.array([slack for _, _, slack in readings])
+        for too_low, wrong in (
+            (True, value < low - slack),
+            (False, known & (value > high + slack)),
+        ):
+            claim = self._growth(key, readings, wrong, known, too_low)
+            if claim is not None:
+                found.claims.append(claim)
+            elif wrong.any():
+                first = int(np.argmax(wrong))
+                bound = int(low[first] if too_low else high[first])
+                found.claims.append(self._claim(key, readings[first], bound, too_low))
+        most = float(high[-1]) if known[-1] else None
+        found.bounds.append(Bound(*key, float(low[-1]), most, readings[-1][1]))
 
     def _bounds(self, key: Key, low_us: Int64s, high_us: Int64s) -> tuple[Int64s, Int64s]:
         tenant, name = key
-        windows = self.slots.windows
         if name in GAUGES:
             if tenant == UNKNOWN_TENANT:
                 return np.zeros(len(low_us), np.int64), np.zeros(len(low_us), np.int64)
-            if name == IN_USE:
-                surely, possibly = self.slots.surely(tenant), self.slots.possibly(tenant)
-            else:
-                begun, over = windows.started, windows.released
-                surely = self.slots.held_surely(begun, over, tenant, 1)
-                start = int(self.base.get(key, 0))
-                possibly = self.slots.held_possibly(begun, over, tenant, start)
+            surely, possibly = self._held(key)
             return surely.least(low_us, high_us), possibly.greatest(low_us, high_us)
-        base, left_over = int(self.base.get(key, 0)), self._left_over(tenant)
+        base = int(self.base.get(key, 0))
         if name == ACTIVE_US:
             low, high = self._active_us(tenant, low_us, high_us)
-            return low + base, np.where(left_over > 0, FOREVER, high + base)
+            return low + base, np.where(self._left_over(key) > 0, FOREVER, high + base)
         sure, possible = self._counted(key)
         effect = self._effects[name]
         done = np.sort(effect.high_us[sure])
         begun_us = np.sort(effect.low_us[possible])
-        if name in _OF_OFFERS:
-            left_over = 0
         low = np.searchsorted(done, low_us, side="left") + base
-        high = np.searchsorted(begun_us, high_us, side="right") + base + left_over
+        high = np.searchsorted(begun_us, high_us, side="right") + base + self._left_over(key)
         return low.astype(np.int64), high.astype(np.int64)
 
-    def _left_over(self, tenant: str | None) -> int:
+    def _held(self, key: Key) -> tuple[Steps, Steps]:
+        """How many calls surely, and how many possibly, count in a gauge."""
+        tenant, name = key
+        if name == IN_USE:
+            return self.slots.surely(tenant), self.slots.possibly(tenant)
+        begun, over = self.slots.windows.started, self.slots.windows.released
+        start = int(self.base.get(key, 0))
+        return (
+            self.slots.held_surely(begun, over, tenant, 1),
+            self.slots.held_possibly(begun, over, tenant, start),
+        )
+
+    def _left_over(self, key: Key) -> int:
+        """How many calls from before the history may yet count."""
+        tenant, name = key
+        if name in _OF_OFFERS:
+            return 0
         slots = self.slots
         return slots.left_over_total if tenant is None else slots.left_over.get(tenant, 0)
 
@@ -225,96 +218,134 @@ class CounterBounds:
         high = np.ceil(high * (1 + CLOCK_RATE_TOLERANCE)).astype(np.int64)
         return low, high + TRUNCATION_US * open_count
 
-    # --- alarms -------------------------------------------------------------------------------
+    # --- claims -------------------------------------------------------------------------------
 
-    def _alarm(
-        self,
-        key: Key,
-        read: Read,
-        value: float,
-        least: float,
-        most: float | None,
-        readings: Sequence[tuple[Read, float, float]],
-        too_low: bool,
-    ) -> Alarm:
+    def _claim(self, key: Key, reading: Reading, bound: int, too_low: bool) -> Claim:
+        """A figure that is wrong by all that happened before it."""
         tenant, name = key
-        whose = "the total" if tenant is None else tenant
-        upto = "" if most is None else f" and at most {most:g}"
-        if name == IN_USE:
-            kind = "slot_lost" if too_low else "slot_not_returned"
-        elif name == ACTIVE_US:
-            kind = "minutes_too_low" if too_low else "minutes_too_high"
-        else:
-            kind = "counted_too_few" if too_low else "counted_twice"
-        calls, begin = self._concerned(key, read, value, readings, too_low)
-        begin = begin or (None if self.base_read is read else self.base_read)
-        shown = [read.operation] if begin is None else [begin.operation, read.operation]
-        since = "" if begin is None else f" (counted from the read at {begin.low_us} us)"
-        return Alarm(
-            kind,
-            f"{name} of {whose} reads {value:g}, and must be at least {least:g}{upto}{since}",
-            tuple(self.names.calls[call] for call in calls.tolist()),
-            in_order([*shown, *self._relevant(calls, key, read.high_us)]),
+        read, value, _ = reading
+        strength: tuple[int, ...] = ()
+        if name in GAUGES and tenant != UNKNOWN_TENANT:
+            surely, possibly = self._held(key)
+            held = surely if too_low else possibly
+            strength = ((1 if too_low else -1) * held.area(read.low_us, read.high_us),)
+        calls = self._concerned(key, read, too_low)
+        must = f"must be at least {bound}" if too_low else f"can be at most {bound}"
+        return Claim(
+            _kind(name, too_low),
+            f"{name} of {whose(tenant)} reads {value:.15g} at {read.low_us} us, and {must}",
+            self._ids(calls),
+            self.evidence.of(np.append(calls, self.first_call), read.operation),
+            strength=strength,
         )
 
-    def _relevant(self, calls: Int64s, key: Key, until_us: int) -> list[Operation]:
-        """The operations of calls that change a figure; all of a call's where those do not tell."""
+    def _concerned(self, key: Key, read: Read, too_low: bool) -> Int64s:
+        """The calls that bound a figure."""
         tenant, name = key
-        changing = {OPS[op] for op in _CHANGED_BY[name]}
-        found: list[Operation] = []
-        for call in calls.tolist():
-            own = self.evidence.of_calls([call], until_us)
-            changes = [each for each in own if each.op in changing]
-            last = OPS[_CHANGED_BY[name][-1]]
-            told = any(each.op == last or each.decision in _TOLD_EARLY for each in changes)
-            if not told or any(each.result == "indefinite" for each in changes):
-                changes = own
-            elif tenant is not None and OPS[OFFER] not in changing:
-                # Nothing else says whose call it is.
-                changes += [each for each in own if each.op == OPS[OFFER]]
-            found += changes
-        return found
-
-    def _concerned(
-        self,
-        key: Key,
-        read: Read,
-        value: float,
-        readings: Sequence[tuple[Read, float, float]],
-        too_low: bool,
-    ) -> tuple[Int64s, Read | None]:
-        """The calls that bound the figure, since the nearest read that still shows it wrong."""
-        tenant, name = key
-        if name in GAUGES or name == ACTIVE_US:
-            begun = self.slots.windows.started if name != IN_USE else self.slots.windows.admitted
-            over = self.slots.windows.ended if name == ACTIVE_US else self.slots.windows.released
-            calls = self.slots.calls_of(tenant)
-            if name == ACTIVE_US:
-                shown = over.sure & (over.high_us < read.low_us)
-                if not too_low:
-                    shown = over.possible & (over.low_us <= read.high_us)
-            elif too_low:
-                # One may take over from another while the read is under way.
-                over_low = np.where(over.possible, over.low_us, FOREVER)
-                shown = begun.sure & (begun.high_us <= read.high_us) & (over_low > read.low_us)
-            else:
-                ended = over.sure & (over.high_us < read.low_us)
-                shown = begun.possible & (begun.low_us <= read.high_us) & ~ended
-            return calls[shown[calls]], None
-        sure, possible = self._counted(key)
-        effect = self._effects[name]
-        before = [each for each in readings if each[0].high_us < read.low_us]
-        for earlier, figure, _ in reversed(before[-NEAREST_READS:]):
+        if name not in GAUGES and name != ACTIVE_US:
+            sure, possible = self._counted(key)
+            effect = self._effects[name]
             if too_low:
-                after = effect.low_us[sure] > earlier.high_us
-                between = sure[after & (effect.high_us[sure] < read.low_us)]
-                wrong = value - figure < len(between)
-            else:
-                past = effect.sure[possible] & (effect.high_us[possible] < earlier.low_us)
-                between = possible[(effect.low_us[possible] <= read.high_us) & ~past]
-                wrong = value - figure > len(between) + self._left_over(tenant)
-            if wrong:
-                return between, earlier
+                return sure[effect.high_us[sure] < read.low_us]
+            return possible[effect.low_us[possible] <= read.high_us]
+        windows = self.slots.windows
+        begun = windows.admitted if name == IN_USE else windows.started
+        over = windows.ended if name == ACTIVE_US else windows.released
+        over_by_then = over.sure & (over.high_us < read.low_us)
+        if name == ACTIVE_US:
+            shown = over_by_then if too_low else over.possible & (over.low_us <= read.high_us)
+        elif too_low:
+            until = np.where(over.possible, over.low_us, FOREVER)
+            shown = begun.sure & (begun.high_us < read.high_us) & (until > read.low_us)
+        else:
+            shown = begun.possible & (begun.low_us <= read.high_us) & ~over_by_then
+        calls = self.slots.calls_of(tenant)
+        return calls[shown[calls]]
+
+    def _growth(
+        self, key: Key, readings: Sequence[Reading], wrong: Bools, known: Bools, too_low: bool
+    ) -> Claim | None:
+        """A counter that grew by too little or too much from one read to a later one.
+
+        Looked for between each read and the last one before it, and between the first read that
+        is wrong in itself and the nearest before it: this takes the fewest operations to prove.
+        """
+        if key[1] in GAUGES or key[1] == ACTIVE_US:
+            return None
+        if not too_low and self._left_over(key):
+            # Calls from before the history may count at any time; only its beginning tells of them.
+            return None
+        sure, possible = self._counted(key)
+        effect = self._effects[key[1]]
+        low_us = np.array([read.low_us for read, _, _ in readings], np.int64)
+        high_us = np.array([read.high_us for read, _, _ in readings], np.int64)
+        value = np.array([value for _, value, _ in readings])
+        by_end = np.argsort(high_us, kind="stable")
+        ended = np.searchsorted(high_us[by_end], low_us, side="left")
+        later = np.flatnonzero(ended > 0)
+        earlier = by_end[ended[later] - 1]
+        grew = value[later] - value[earlier]
         if too_low:
-            return sure[effect.high_us[sure] < read.low_us], None
-        return possible[effect.low_us[possible] <= read.high_us], None
+            # Those that were over by the later read, less all that may have begun by the earlier.
+            least = np.searchsorted(np.sort(effect.high_us[sure]), low_us[later], side="left")
+            least -= np.searchsorted(np.sort(effect.low_us[sure]), high_us[earlier], side="right")
+            off = np.flatnonzero(grew < least)
+        else:
+            past = possible[effect.sure[possible]]
+            most = np.searchsorted(
+                np.sort(effect.low_us[possible]), high_us[later], side="right"
+            ) - np.searchsorted(np.sort(effect.high_us[past]), low_us[earlier], side="left")
+            off = np.flatnonzero(known[later] & (grew > most))
+        pairs = [(int(earlier[place]), int(later[place])) for place in off[:1].tolist()]
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            before = np.flatnonzero(high_us < low_us[first])[::-1]
+            pairs += [(place, first) for place in before[:NEAREST_READS].tolist()]
+        for begin, end in dict.fromkeys(pairs):
+            claim = self._growth_claim(key, readings[begin], readings[end], too_low)
+            if claim is not None:
+                return claim
+        return None
+
+    def _growth_claim(
+        self, key: Key, earlier: Reading, later: Reading, too_low: bool
+    ) -> Claim | None:
+        sure, possible = self._counted(key)
+        effect = self._effects[key[1]]
+        begin, end = earlier[0], later[0]
+        grew = later[1] - earlier[1]
+        if too_low:
+            between = sure[
+                (effect.low_us[sure] > begin.high_us) & (effect.high_us[sure] < end.low_us)
+            ]
+            bound, wrong = len(between), grew < len(between)
+        else:
+            past = effect.sure[possible] & (effect.high_us[possible] < begin.low_us)
+            between = possible[(effect.low_us[possible] <= end.high_us) & ~past]
+            bound, wrong = len(between), grew > len(between)
+        if not wrong:
+            return None
+        must = "must have grown by at least" if too_low else "can have grown by at most"
+        return Claim(
+            _kind(key[1], too_low),
+            f"{key[1]} of {whose(key[0])} grew by {grew:.15g}, from {earlier[1]:.15g} at "
+            f"{begin.low_us} us to {later[1]:.15g} at {end.low_us} us, and {must} {bound}",
+            self._ids(between),
+            self.evidence.of(
+                np.append(between, self.first_call),
+                begin.operation,
+                end.operation,
+                since_base=False,
+            ),
+        )
+
+    def _ids(self, calls: Int64s) -> tuple[str, ...]:
+        return tuple(self.names.calls[call] for call in calls.tolist())
+
+
+def _kind(name: str, too_low: bool) -> str:
+    if name == IN_USE:
+        return "slot_lost" if too_low else "slot_not_returned"
+    if name == ACTIVE_US:
+        return "minutes_too_low" if too_low else "minutes_too_high"
+    return "counted_too_few" if too_low else "counted_twice"

@@ -1,6 +1,6 @@
 """Judges a history stretch by stretch: each restart of the service begins a new one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -11,8 +11,9 @@ from simulator.checker.admission import Admissions
 from simulator.checker.answers import judge_answers
 from simulator.checker.columns import INDEFINITE, OFFER, OK, Columns, Names, columns_of
 from simulator.checker.counters import CounterBounds
-from simulator.checker.judgement import Findings, HistoryJudgement
+from simulator.checker.judgement import Claim, Findings, HistoryJudgement
 from simulator.checker.limits import LimitsOverTime, ended_us, limits_over_time
+from simulator.checker.proof import alarms_of
 from simulator.checker.reads import (
     IN_USE,
     Key,
@@ -45,10 +46,53 @@ def check_history(
 
     ``limit`` and ``tenant_caps`` stand in for the limits its header begins with.
     """
+    tenants_known = history.header.tenants is not None
     header = _with_limits(history.header, limit, tenant_caps or {})
+    found, whole = _found(header, history.operations, _hidden_from(history), tenants_known)
+
+    def claimed(operations: Sequence[Operation]) -> Iterable[Claim]:
+        alone, _ = _found(header, operations, FOREVER, tenants_known)
+        return alone.claims
+
+    columns = whole.columns
+    if header.limit is None:
+        found.note("the total limit is not known and not judged; give it with --capacity")
+    if not header.complete:
+        found.note("others used the service: only what holds all the same was judged")
+    if history.truncated:
+        found.note(
+            "the history is cut off: judged as far as it is whole, "
+            f"which is up to {max(0, whole.hidden_from_us)} us"
+        )
+    if spans := whole.restarts_joined:
+        found.note(
+            f"the service lost its state {len(spans)} time{'s' if len(spans) > 1 else ''}: "
+            "each stretch was judged by itself, operations during a restart only as possible"
+        )
+    unexpected = [each for each in whole.restarts if each.unexpected]
+    for each in unexpected:
+        found.note(f"nobody planned the restart between {each.invoke_us} and {ended_us(each)} us")
+    offered = columns.call[(columns.op == OFFER) & np.isin(columns.result, (OK, INDEFINITE))]
+    return HistoryJudgement(
+        alarms=tuple(alarms_of(found.claims, claimed)),
+        bounds=tuple(found.bounds),
+        notes=tuple(found.notes),
+        operations=len(history.operations),
+        calls_offered=len(np.unique(offered)),
+        truncated=history.truncated,
+        restarted=bool(unexpected),
+    )
+
+
+def _found(
+    header: HistoryHeader,
+    operations: Sequence[Operation],
+    hidden_from_us: int,
+    tenants_known: bool,
+) -> tuple[Findings, "_Whole"]:
+    """Everything found in operations that are whole up to an instant."""
     found = Findings([], [], [])
-    columns, names, others = columns_of(history)
-    operations = history.operations
+    columns, names, others = columns_of(operations)
     restarts = [operations[place] for place in others["restart"]]
     spans = _spans(restarts)
     changes = tuple(operations[place] for place in others["limits"])
@@ -59,43 +103,16 @@ def check_history(
         operations=operations,
         changes=tuple(each for each in changes if each.result in ("ok", "indefinite")),
         reads=reads_of([operations[place] for place in others["read"]], found),
-        limits=limits_over_time(
-            header, changes, restarts, tenants_known=history.header.tenants is not None
-        ),
+        limits=limits_over_time(header, changes, restarts, tenants_known=tenants_known),
         restarts=restarts,
         restarts_joined=spans,
-        hidden_from_us=_hidden_from(history),
+        hidden_from_us=hidden_from_us,
     )
-    if header.limit is None:
-        found.note("the total limit is not known and not judged; give it with --capacity")
-    if not header.complete:
-        found.note("others used the service: only what holds all the same was judged")
-    if history.truncated:
-        found.note(
-            "the history is cut off: judged as far as it is whole, "
-            f"which is up to {max(0, whole.hidden_from_us)} us"
-        )
-    judge_snapshots(whole.reads, _with_rows(whole.limits), found)
+    evidence = Evidence(columns, operations, restarts, whole.changes, None)
+    judge_snapshots(whole.reads, _with_rows(whole.limits), evidence, found)
     for before, after in pairwise(_edges(spans, whole.hidden_from_us)):
         _judge_stretch(whole, before, after, found)
-    if spans:
-        found.note(
-            f"the service lost its state {len(spans)} time{'s' if len(spans) > 1 else ''}: "
-            "each stretch was judged by itself, operations during a restart only as possible"
-        )
-    unexpected = [each for each in restarts if each.unexpected]
-    for each in unexpected:
-        found.note(f"nobody planned the restart between {each.invoke_us} and {ended_us(each)} us")
-    offered = columns.call[(columns.op == OFFER) & np.isin(columns.result, (OK, INDEFINITE))]
-    return HistoryJudgement(
-        alarms=tuple(found.alarms),
-        bounds=tuple(found.bounds),
-        notes=tuple(found.notes),
-        operations=len(operations),
-        calls_offered=len(np.unique(offered)),
-        truncated=history.truncated,
-        restarted=bool(unexpected),
-    )
+    return found, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,27 +177,39 @@ def _judge_stretch(
         {str(name): count for name, count in left_over.items()},
     )
     may_expire = deadlines != HistoryDeadlines()
-    evidence = Evidence(columns, whole.operations, may_expire=may_expire)
+    evidence = Evidence(
+        columns,
+        whole.operations,
+        whole.restarts,
+        whole.changes,
+        None if base is None else base.operation,
+    )
     Admissions(
         columns,
         whole.names,
         slots,
         whole.limits,
-        whole.changes,
         evidence,
         others_from_us,
     ).judge(found)
-    judge_tenancy(windows, whole.names, whole.limits, whole.changes, evidence, found)
+    judge_tenancy(windows, whole.names, whole.limits, evidence, found)
     judge_answers(columns, whole.names, evidence, found, may_expire=may_expire)
-    judge_growth(reads, found)
+    judge_growth(reads, evidence, found)
     found.bounds.clear()
     if base is not None:
         # Of two reads at once, others may have been counted between them in either order.
         since_us = base.low_us if whole.header.complete else base.high_us + 1
         reads = [each for each in reads if each is base or each.low_us >= since_us]
-    CounterBounds(slots, whole.names, whole.limits, evidence, figures, base, others_from_us).judge(
-        reads, found
-    )
+    begun_us = columns.low_us.min(initial=FOREVER)
+    CounterBounds(
+        slots,
+        whole.names,
+        whole.limits,
+        evidence,
+        columns.call[columns.low_us == begun_us][:1].astype(np.int64),
+        figures,
+        others_from_us,
+    ).judge(reads, found)
 
 
 def _with_rows(limits: LimitsOverTime) -> frozenset[str] | None:

@@ -1,24 +1,67 @@
 """What the checker says: alarms with their proof, bounds of counters, and what was not judged."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, Final
 
 from simulator.history import Operation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alarm:
-    """Something a sound service cannot have done.
+    """Something a sound service cannot have done. ``calls`` are the ids of the calls concerned."""
 
-    ``calls`` are the ids of the calls concerned and ``stretch`` the operations that prove it, in
-    order of invocation: within them no choice of instants gives the answers they were given.
+    kind: str
+    message: str
+    calls: tuple[str, ...]
+    prove: Callable[[], tuple[Operation, ...]] = field(repr=False, compare=False)
+
+    @cached_property
+    def stretch(self) -> tuple[Operation, ...]:
+        """The operations that prove it, in order of invocation.
+
+        Within them no choice of instants gives the answers they were given. Judged alone under the
+        same header they raise the same alarm, with the same figures. Looked for when first asked
+        for, which may take a second or so; ``simulator/checker/proof.py`` says how.
+        """
+        return self.prove()
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """As JSON types."""
+        import msgspec
+
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "calls": list(self.calls),
+            "stretch": msgspec.to_builtins(self.stretch),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an alarm will say, before the stretch that proves it was made short.
+
+    ``message`` has every figure the claim rests on, so that equal messages are equal claims;
+    ``more`` is told beside it and not proven. ``bearing`` gives, in order of invocation, at least
+    all operations that speak for or against it. Where the claim holds throughout a window and not
+    at one instant, ``strength`` says how strongly: by how much, summed over the window.
+    One that is ``indivisible`` is about all that bears on it, so that nothing can be left out.
     """
 
     kind: str
     message: str
     calls: tuple[str, ...]
-    stretch: tuple[Operation, ...]
+    bearing: Callable[[], tuple[Operation, ...]]
+    more: str = ""
+    strength: tuple[int, ...] = ()
+    indivisible: bool = False
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """What makes two claims the same."""
+        return self.kind, self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +109,19 @@ class HistoryJudgement:
         """As JSON types."""
         import msgspec
 
-        document: dict[str, Any] = msgspec.to_builtins(self)
-        return document
+        document: dict[str, Any] = {
+            each.name: msgspec.to_builtins(getattr(self, each.name))
+            for each in fields(self)
+            if each.name != "alarms"
+        }
+        return {"alarms": [alarm.to_dict() for alarm in self.alarms], **document}
 
 
 @dataclass(slots=True)
 class Findings:
-    """Collects alarms and notes while a history is judged."""
+    """Collects claims, bounds and notes while a history is judged."""
 
-    alarms: list[Alarm]
+    claims: list[Claim]
     bounds: list[Bound]
     notes: list[str]
 
@@ -82,3 +129,8 @@ class Findings:
         """Say something once."""
         if text not in self.notes:
             self.notes.append(text)
+
+
+def more_like_it(count: int) -> str:
+    """What is told of ``count`` equal findings beside the one that is proven."""
+    return f" ({count - 1} more like it)" if count > 1 else ""

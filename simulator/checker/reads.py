@@ -14,8 +14,8 @@ from service.calls import (
     US_PER_MINUTE,
     Counter,
 )
-from simulator.checker.judgement import Alarm, Findings
-from simulator.checker.stretch import in_order
+from simulator.checker.judgement import Claim, Findings
+from simulator.checker.stretch import NO_CALLS, Evidence
 from simulator.history import Operation
 
 IN_USE: Final = "in_use"
@@ -75,7 +75,10 @@ def reads_of(operations: Iterable[Operation], found: Findings) -> list[Read]:
 
 
 def judge_snapshots(
-    reads: Sequence[Read], configured: frozenset[str] | None, found: Findings
+    reads: Sequence[Read],
+    configured: frozenset[str] | None,
+    evidence: Evidence,
+    found: Findings,
 ) -> None:
     """The laws that hold within one read; each is reported once, where it first breaks.
 
@@ -86,9 +89,8 @@ def judge_snapshots(
         for law, calls in _broken_laws(read, configured):
             if law not in broken:
                 broken.add(law)
-                found.alarms.append(
-                    Alarm("law_broken", f"{law}: {calls}", (), in_order([read.operation]))
-                )
+                bearing = evidence.of(NO_CALLS, read.operation)
+                found.claims.append(Claim("law_broken", f"{law}: {calls}", (), bearing))
 
 
 def _broken_laws(read: Read, configured: frozenset[str] | None) -> Iterable[tuple[str, str]]:
@@ -121,15 +123,15 @@ def _broken_laws(read: Read, configured: frozenset[str] | None) -> Iterable[tupl
             relation = "is" if every else "is at least"
             yield (
                 f"the total of {name} {relation} the sum of the tenants",
-                f"the total is {whole:g}, the tenants add up to {added:g}",
+                f"the total is {whole:.15g}, the tenants add up to {added:.15g}",
             )
 
 
 def _listed(figures: dict[Key, float], tenant: str | None, names: Sequence[str]) -> str:
-    return ", ".join(f"{name} {figures[tenant, name]:g}" for name in names)
+    return ", ".join(f"{name} {figures[tenant, name]:.15g}" for name in names)
 
 
-def judge_growth(reads: Sequence[Read], found: Findings) -> None:
+def judge_growth(reads: Sequence[Read], evidence: Evidence, found: Findings) -> None:
     """Counters only grow from one read to a later one that does not overlap it."""
     by_end = sorted(reads, key=lambda read: read.high_us)
     highest: dict[Key, tuple[float, Read]] = {}
@@ -147,17 +149,16 @@ def judge_growth(reads: Sequence[Read], found: Findings) -> None:
             if before is None or value >= before[0] or key in told:
                 continue
             told.add(key)
-            found.alarms.append(
-                Alarm(
-                    "counter_fell",
-                    f"{key[1]} of {_whose(key[0])} fell from {before[0]:g} to {value:g}",
-                    (),
-                    in_order([before[1].operation, read.operation]),
-                )
+            claim = Claim(
+                "counter_fell",
+                f"{key[1]} of {whose(key[0])} fell from {before[0]:.15g} to {value:.15g}",
+                (),
+                evidence.of(NO_CALLS, before[1].operation, read.operation),
             )
+            found.claims.append(claim)
 
 
-def _whose(tenant: str | None) -> str:
+def whose(tenant: str | None) -> str:
     return "the total" if tenant is None else tenant
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -52,6 +53,17 @@ class Steps:
                 ends = last[chosen] - (1 << level) + 1
                 found[chosen] = np.maximum(table[first[chosen]], table[ends])
         return found
+
+    def area(self, low_us: int, high_us: int) -> int:
+        """The sum of the values of a window, both ends included, each times how long it lasts."""
+        first = int(np.searchsorted(self.times, low_us, side="right"))
+        last = int(np.searchsorted(self.times, high_us, side="right"))
+        values = self.values[first : last + 1].tolist()
+        edges = [low_us, *self.times[first:last].tolist(), high_us + 1]
+        return sum(
+            value * (end - begin)
+            for value, (begin, end) in zip(values, pairwise(edges), strict=True)
+        )
 
     def deltas(self) -> tuple[Int64s, Int64s]:
         """Instants and changes, without the value before the first."""

@@ -1,31 +1,37 @@
-"""The operations that prove an alarm, shortest first found, in order of invocation."""
+"""The operations that bear on a claim, in order of invocation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import numpy as np
 
-from simulator.checker.columns import (
-    END,
-    INDEFINITE,
-    OFFER,
-    OK,
-    REJECTED_INSTRUCTIONS,
-    Bools,
-    Columns,
-)
+from simulator.checker.columns import FAILED, Columns
 from simulator.history import Operation
 from simulator.trace import Int64s
 
+NO_CALLS: Final = np.empty(0, np.int64)
+
 
 class Evidence:
-    """Finds the operations of calls again, by call. ``may_expire``: deadlines may end calls."""
+    """Finds the operations of calls again, by call.
+
+    ``restarts`` bear on every claim, ``changes`` of limits on all that are about more than one
+    call, and ``base``, the read that says where the counters began, on most of those.
+    """
 
     def __init__(
-        self, columns: Columns, operations: Sequence[Operation], *, may_expire: bool
+        self,
+        columns: Columns,
+        operations: Sequence[Operation],
+        restarts: Sequence[Operation],
+        changes: Sequence[Operation],
+        base: Operation | None,
     ) -> None:
         self._columns = columns
         self._operations = operations
-        self._may_expire = may_expire
+        self._restarts = restarts
+        self._changes = changes
+        self._base = [] if base is None else [base]
         self._order: Int64s | None = None
         self._starts = np.empty(0, np.int64)
 
@@ -39,46 +45,42 @@ class Evidence:
             )
         return self._order[self._starts[call] : self._starts[call + 1]]
 
-    def of_calls(
-        self,
-        calls: Iterable[int],
-        before_us: int | None = None,
-        admitted_us: Int64s | None = None,
-    ) -> list[Operation]:
-        """Operations of calls that may have had an effect, and bound it by ``before_us``.
+    def of(
+        self, calls: Int64s, *reads: Operation, since_base: bool = True
+    ) -> Callable[[], tuple[Operation, ...]]:
+        """What gives all operations of calls, some reads, and what bears on all.
 
-        ``admitted_us``: by when each call had its slot at the latest. What neither shows that nor
-        may have freed the slot is left out.
+        All: a late answer may show that an early request had no effect, or none yet.
         """
-        found = []
-        columns = self._columns
-        for call in calls:
-            places = self.places(int(call))
-            kept: Bools = np.isin(columns.result[places], (OK, INDEFINITE))
-            early = kept if before_us is None else kept & (columns.low_us[places] <= before_us)
-            offered, ended = columns.op[places] == OFFER, columns.op[places] == END
-            indefinite = columns.result[places] == INDEFINITE
-            # That an early end, one request without an answer or a deadline had not freed the slot
-            # yet is shown by later answers.
-            if not (self._may_expire or (early & (ended | indefinite)).any()):
-                kept = early
-                if admitted_us is not None:
-                    rejecting = columns.answer[places] == REJECTED_INSTRUCTIONS
-                    kept &= offered | rejecting | (columns.high_us[places] <= admitted_us[call])
-            found += [self._operations[int(row)] for row in self._columns.row[places[kept]]]
-        return found
+        base = self._base if since_base else []
 
-    def all_of(self, call: int) -> list[Operation]:
-        """Every operation of a call, refused ones included."""
-        return [self._operations[int(row)] for row in self._columns.row[self.places(call)]]
+        def bearing() -> tuple[Operation, ...]:
+            own = [each for call in calls.tolist() for each in self._at(self.places(call))]
+            return in_order([*own, *self._restarts, *self._changes, *base, *reads])
+
+        return bearing
+
+    def of_one(self, call: int) -> Callable[[], tuple[Operation, ...]]:
+        """What gives all that was asked of one call, and did not fail to arrive."""
+
+        def bearing() -> tuple[Operation, ...]:
+            places = self.places(call)
+            arrived = places[self._columns.result[places] != FAILED]
+            return in_order([*self._at(arrived), *self._restarts])
+
+        return bearing
+
+    def _at(self, places: Int64s) -> list[Operation]:
+        return [self._operations[row] for row in self._columns.row[places].tolist()]
 
 
 def in_order(operations: Iterable[Operation]) -> tuple[Operation, ...]:
-    """Operations by invocation, then completion."""
+    """Operations by invocation, then completion, each once."""
     forever = 1 << 62
+    once = {id(each): each for each in operations}
     return tuple(
         sorted(
-            operations,
+            once.values(),
             key=lambda each: (
                 each.invoke_us,
                 forever if each.complete_us is None else each.complete_us,

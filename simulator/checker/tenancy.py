@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from simulator.checker.columns import Bools, Names
-from simulator.checker.judgement import Alarm, Findings
+from simulator.checker.judgement import Claim, Findings, more_like_it
 from simulator.checker.limits import LimitsOverTime, TenantRanges
-from simulator.checker.stretch import Evidence, in_order
-from simulator.checker.windows import Effect, Windows
-from simulator.history import Operation
+from simulator.checker.stretch import Evidence
+from simulator.checker.windows import Effect, Windows, first_over
 from simulator.trace import Int64s
 
 
@@ -17,7 +16,6 @@ def judge_tenancy(
     windows: Windows,
     names: Names,
     limits: LimitsOverTime,
-    changes: tuple[Operation, ...],
     evidence: Evidence,
     found: Findings,
 ) -> None:
@@ -64,15 +62,12 @@ def judge_tenancy(
             wrong = calls[contradicts(ranges, low, high)]
             if not len(wrong):
                 continue
-            first = int(wrong[np.argmin(effect.high_us[wrong])])
-            until = int(effect.high_us[first])
-            shown = [change for change in changes if change.invoke_us <= until]
-            more = f" ({len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
-            found.alarms.append(
-                Alarm(
-                    kind,
-                    f"{names.calls[first]} {words.format(tenant)} throughout{more}",
-                    tuple(names.calls[call] for call in wrong.tolist()),
-                    in_order([*evidence.of_calls([first], until), *shown]),
-                )
+            first = first_over(effect, wrong, names)
+            claim = Claim(
+                kind,
+                f"{names.calls[first]} {words.format(tenant)} throughout",
+                tuple(names.calls[call] for call in wrong.tolist()),
+                evidence.of(np.array([first])),
+                more_like_it(len(wrong)),
             )
+            found.claims.append(claim)

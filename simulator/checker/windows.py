@@ -30,6 +30,7 @@ from simulator.checker.columns import (
     STARTED,
     Bools,
     Columns,
+    Names,
 )
 from simulator.checker.steps import FOREVER
 from simulator.history import HistoryDeadlines
@@ -67,6 +68,13 @@ class Windows:
     abandoned_pending: Effect
     abandoned_accepted: Effect
     released: Effect
+
+
+def first_over(effect: Effect, calls: Int64s, names: Names) -> int:
+    """Of some calls the one for which an effect was over first; the order of lines says nothing."""
+    over_us = effect.high_us[calls]
+    first = calls[over_us == over_us.min()]
+    return int(min(first.tolist(), key=lambda call: names.calls[call]))
 
 
 def windows_of(columns: Columns, calls: int, deadlines: HistoryDeadlines) -> Windows:

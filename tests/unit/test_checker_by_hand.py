@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from simulator.checker import check_history
@@ -108,3 +109,59 @@ def test_of_two_reads_at_once_either_may_have_been_first(complete: bool) -> None
     header = HistoryHeader(complete=complete)
     alarms = check_history(History(header, operations)).alarms
     assert [alarm.kind for alarm in alarms] == (["counted_too_few"] if complete else [])
+
+
+def ended(call_id: str, at_us: int) -> Operation:
+    return Operation(
+        op="end", call_id=call_id, invoke_us=at_us, complete_us=at_us + 10, decision="abandoned"
+    )
+
+
+def counted(at_us: int, **figures: int | float) -> Operation:
+    return Operation(
+        op="read", invoke_us=at_us, complete_us=at_us + 1, counters=CountersRead(total=figures)
+    )
+
+
+def stretch_of(kind: str, header: HistoryHeader, *operations: Operation) -> list[Operation]:
+    (alarm,) = (
+        each for each in check_history(History(header, operations)).alarms if each.kind == kind
+    )
+    return list(alarm.stretch)
+
+
+def test_a_proof_keeps_the_end_without_which_another_call_would_prove_it() -> None:
+    """One slot. The first call is over when the second comes; the second and third prove it."""
+    first = [admitted("c1", 0), ended("c1", 20)]
+    proof = [admitted("c2", 40), admitted("c3", 60)]
+    header = HistoryHeader(limit=1, tenants={"a": OPEN})
+    after = [ended("c2", 100), ended("c3", 200)]
+    assert stretch_of("over_admission", header, *first, *proof, *after) == proof
+
+
+def test_a_proof_that_a_counter_is_too_high_shows_all_that_it_may_have_counted() -> None:
+    header = HistoryHeader(limit=9, tenants={"a": OPEN})
+    offers = [admitted("c1", 0), admitted("c2", 20)]
+    ends = [ended("c1", 40), ended("c2", 60)]
+    read = counted(80, offered_calls=3)
+    assert stretch_of("counted_twice", header, *offers, *ends, read) == [*offers, read]
+
+
+def test_a_counter_that_stood_still_is_proven_from_the_read_before() -> None:
+    """One offer is counted twice and a later one not at all, so that the sum is right again."""
+    header = HistoryHeader(limit=9, tenants={"a": OPEN})
+    early, late = admitted("c1", 0), admitted("c2", 40)
+    reads = [counted(20, offered_calls=2), counted(60, offered_calls=2)]
+    operations = early, reads[0], late, reads[1]
+    assert stretch_of("counted_too_few", header, *operations) == [reads[0], late, reads[1]]
+    assert stretch_of("counted_twice", header, *operations) == [early, reads[0]]
+
+
+def test_an_offer_that_never_arrived_is_no_part_of_a_contradiction() -> None:
+    header = HistoryHeader(limit=9, tenants={"a": OPEN})
+    asked = [admitted("c1", 0), ended("c1", 20)]
+    failed = Operation(op="end", call_id="c1", invoke_us=40, complete_us=41, result="failed")
+    again = msgspec.structs.replace(ended("c1", 60), decision="ended")
+    (alarm,) = check_history(History(header, [*asked, failed, again])).alarms
+    assert "its 3 answered operations" in alarm.message
+    assert list(alarm.stretch) == [*asked, again]
