@@ -57,7 +57,7 @@ class _Search:
         return next(found, None)
 
     def _shortened(self, claim: Claim, stretch: Sequence[Operation]) -> Sequence[Operation]:
-        """Without whole calls, then what followed in a call, then single requests, then the frame.
+        """Without whole calls, then what followed in a call, single requests, and the frame.
 
         Never parts of several calls at once: one part may speak for the claim and the other
         against it, and together they would not be missed. For the same reason changes of limits
@@ -66,17 +66,27 @@ class _Search:
         """
         claim, stretch = self._without(claim, stretch, _by_call(stretch))
         claim, stretch = self._without(claim, stretch, [call[1:] for call in _by_call(stretch)])
-        bearing, before = stretch, None
-        while before != len(stretch):
-            before = len(stretch)
-            asked = [[each] for each in stretch if each.call_id is not None]
-            claim, stretch = self._without(claim, stretch, asked)
+        bearing = stretch
+        claim, stretch = self._without_requests(claim, stretch)
         frame = [
             [each]
             for each in reversed(stretch)
             if each.call_id is None and not (each.op == "restart" and _overlapped(each, bearing))
         ]
-        return self._without(claim, stretch, frame)[1]
+        claim, stretch = self._without(claim, stretch, frame)
+        # Without the frame another request may be needed no more.
+        return self._without_requests(claim, stretch)[1]
+
+    def _without_requests(
+        self, claim: Claim, stretch: Sequence[Operation]
+    ) -> tuple[Claim, Sequence[Operation]]:
+        """Leave out single requests until none can be."""
+        before = None
+        while before != len(stretch):
+            before = len(stretch)
+            asked = [[each] for each in stretch if each.call_id is not None]
+            claim, stretch = self._without(claim, stretch, asked)
+        return claim, stretch
 
     def _without(
         self,
