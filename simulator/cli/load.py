@@ -124,11 +124,7 @@ def load_command(finish: Finish) -> Callable[..., None]:
         as_json: _Json = False,
     ) -> None:
         """Play a scenario through Locust in wall-clock time, on one machine or many."""
-        if locust_options and not locust_options[0].startswith("-"):
-            raise typer.BadParameter(
-                f"{locust_options[0]!r} is one argument too many: one scenario is played, and "
-                "Locust's own options begin with a dash, as in -- --html FILE"
-            )
+        _check_locust_options(locust_options or ())
         if speed is not None:
             check_speed(speed)
         late_s = None if late is None else positive_us("--late", late) / 1e6
@@ -177,6 +173,14 @@ def load_command(finish: Finish) -> Callable[..., None]:
         finish(work)
 
     return load
+
+
+def _check_locust_options(options: Sequence[str]) -> None:
+    if options and not options[0].startswith("-"):
+        raise typer.BadParameter(
+            f"{options[0]!r} is one argument too many: one scenario is played, and Locust's own "
+            "options begin with a dash, as in -- --html FILE"
+        )
 
 
 def _check_roles(roles: Sequence[str], given: Sequence[str]) -> None:
