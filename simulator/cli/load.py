@@ -124,9 +124,6 @@ def load_command(finish: Finish) -> Callable[..., None]:
         as_json: _Json = False,
     ) -> None:
         """Play a scenario through Locust in wall-clock time, on one machine or many."""
-        _check_locust_options(locust_options or ())
-        if speed is not None:
-            check_speed(speed)
         late_s = None if late is None else positive_us("--late", late) / 1e6
         roles = {"--processes": processes > 0, "--master": master, "--worker": worker}
         given = {
@@ -134,13 +131,15 @@ def load_command(finish: Finish) -> Callable[..., None]:
             "--json": as_json or None, "--expect-workers": expect_workers,
             "--master-host": master_host, "--master-port": master_port,
         }  # fmt: skip
-        _check_roles(
+        _check_words(
             [role for role, taken in roles.items() if taken],
             [option for option, value in given.items() if value is not None],
+            locust_options or (),
         )
-        tokens = {"BUSYHOUR_CALL_TOKEN": call_token}
-        if not worker:
-            tokens["BUSYHOUR_ADMIN_TOKEN"] = admin_token
+        speed = 1.0 if speed is None else speed
+        check_speed(speed)
+        own = {} if worker else {"BUSYHOUR_ADMIN_TOKEN": admin_token}
+        tokens = {"BUSYHOUR_CALL_TOKEN": call_token, **own}
         _check_target(target, configure, tokens, spread=master or worker)
 
         def work() -> int:
@@ -160,7 +159,7 @@ def load_command(finish: Finish) -> Callable[..., None]:
                 scenario,
                 seed,
                 tuple(overrides or ()),
-                speed or 1.0,
+                speed,
                 late_s,
                 out or Path("reports"),
                 configure,
@@ -175,16 +174,14 @@ def load_command(finish: Finish) -> Callable[..., None]:
     return load
 
 
-def _check_locust_options(options: Sequence[str]) -> None:
-    if options and not options[0].startswith("-"):
+def _check_words(roles: Sequence[str], given: Sequence[str], for_locust: Sequence[str]) -> None:
+    """Raise :class:`typer.BadParameter` for two roles, for options that have no say in one, and for
+    what is no option where Locust's stand."""
+    if for_locust and not for_locust[0].startswith("-"):
         raise typer.BadParameter(
-            f"{options[0]!r} is one argument too many: one scenario is played, and Locust's own "
+            f"{for_locust[0]!r} is one argument too many: one scenario is played, and Locust's own "
             "options begin with a dash, as in -- --html FILE"
         )
-
-
-def _check_roles(roles: Sequence[str], given: Sequence[str]) -> None:
-    """Raise :class:`typer.BadParameter` for two roles, and for options that have no say in one."""
     if len(roles) > 1:
         raise typer.BadParameter("--processes, --master and --worker exclude each other")
     for option in given:
