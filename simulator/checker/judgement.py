@@ -23,7 +23,7 @@ class Alarm:
 
         Within them no choice of instants gives the answers they were given. Judged alone under the
         same header they raise the same alarm, with the same figures. Looked for when first asked
-        for, which may take a second or so; ``simulator/checker/proof.py`` says how.
+        for, which may take some seconds; ``simulator/checker/proof.py`` says how.
         """
         return self.prove()
 

@@ -73,9 +73,11 @@ class _Search:
             for each in reversed(stretch)
             if each.call_id is None and not (each.op == "restart" and _overlapped(each, bearing))
         ]
-        claim, stretch = self._without(claim, stretch, frame)
-        # Without the frame another request may be needed no more.
-        return self._without_requests(claim, stretch)[1]
+        claim, rest = self._without(claim, stretch, frame)
+        if len(rest) < len(stretch):
+            # Without that part of the frame another request may be needed no more.
+            claim, rest = self._without_requests(claim, rest)
+        return rest
 
     def _without_requests(
         self, claim: Claim, stretch: Sequence[Operation]
